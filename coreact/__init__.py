@@ -1,0 +1,54 @@
+"""Co-ReAct: step-level rubrics for LangGraph agents.
+
+Before each decision of a running agent a rubric says what a good next step is; each proposed
+step is checked against it before it runs; the judged record is kept and can be trained on.
+
+The names below are the ones most users need. They are imported on first use, so that
+`import coreact` stays cheap and pulls in no framework that the caller does not use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from coreact.generate import HeuristicGenerator
+    from coreact.guide import CoReActMiddleware, CoReActState, GuideSettings, guide
+    from coreact.rubric import Criterion, Rubric, parse_rubric
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CoReActMiddleware",
+    "CoReActState",
+    "Criterion",
+    "GuideSettings",
+    "HeuristicGenerator",
+    "Rubric",
+    "__version__",
+    "guide",
+    "parse_rubric",
+]
+
+_HOMES = {
+    "CoReActMiddleware": "coreact.guide",
+    "CoReActState": "coreact.guide",
+    "GuideSettings": "coreact.guide",
+    "guide": "coreact.guide",
+    "HeuristicGenerator": "coreact.generate",
+    "Criterion": "coreact.rubric",
+    "Rubric": "coreact.rubric",
+    "parse_rubric": "coreact.rubric",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'coreact' has no attribute {name!r}")
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

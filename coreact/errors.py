@@ -1,0 +1,154 @@
+"""Every error this library raises on purpose, in one tree.
+
+A caller can tell from the type who must act: the user (bad input, exit code 2), or somebody
+who runs a model, a disk or a server (exit code 1). Each error says what happened and, in
+`remedy`, what to do about it. LangGraph's control-flow exceptions (`GraphBubbleUp` and its
+children) are not here: they are not failures and always pass through.
+
+    CoReActError
+    ├── UserError                  the input or the settings are wrong; exit code 2
+    │   ├── ConfigError            an unknown or contradictory setting
+    │   ├── RubricParseError       rubric text that is not a rubric (`line`, `reason`)
+    │   ├── ToolSchemaError        a tool whose JSON schema is broken (`tool`)
+    │   ├── MessagesError          a message list no provider would accept (`index`)
+    │   ├── WorldError             a corpus or question file that cannot be used (`path`, `line`)
+    │   ├── MissingExtraError      an optional dependency is not installed (`extra`)
+    │   ├── ModelFileError         no usable model file (`path`)
+    │   └── RunNotFoundError       no stored run has this id (`run`)
+    ├── GenerationError            a rubric generator failed (`generator`)
+    ├── JudgingError               a judge failed (`judge`)
+    ├── ModelCallError             the agent's model failed in a retry or as one of several candidates
+    ├── StoreError                 the trace store cannot be read or written (`path`)
+    └── LocalServerError           the embedded model server did not start or died (`port`)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class CoReActError(Exception):
+    """Base of the tree: what happened, and the remedy."""
+
+    exit_code: int = 1
+    """Exit code of the command line when this error ends it."""
+
+    def __init__(self, what: str, *, remedy: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.remedy}".rstrip()
+
+
+class UserError(CoReActError):
+    """The caller's input or settings are wrong."""
+
+    exit_code = 2
+
+
+class ConfigError(UserError):
+    """A setting is unknown, out of range, or contradicts another."""
+
+
+class RubricParseError(UserError):
+    """Rubric text could not be read as a rubric."""
+
+    def __init__(self, reason: str, *, line: int, remedy: str = "") -> None:
+        super().__init__(f"Line {line} of the rubric text: {reason}.", remedy=remedy)
+        self.line = line
+        """1-based line number of the offending line."""
+        self.reason = reason
+
+
+class ToolSchemaError(UserError):
+    """A tool's JSON schema is not a valid JSON schema."""
+
+    def __init__(self, what: str, *, tool: str, remedy: str = "") -> None:
+        super().__init__(what, remedy=remedy)
+        self.tool = tool
+
+
+class MessagesError(UserError):
+    """A list of messages breaks the tool-call protocol."""
+
+    def __init__(self, what: str, *, index: int, remedy: str = "") -> None:
+        super().__init__(what, remedy=remedy)
+        self.index = index
+        """0-based position of the offending message."""
+
+
+class WorldError(UserError):
+    """A corpus or a question file cannot be used."""
+
+    def __init__(
+        self, what: str, *, path: Path | None = None, line: int | None = None, remedy: str = ""
+    ) -> None:
+        super().__init__(what, remedy=remedy)
+        self.path = path
+        self.line = line
+        """1-based line number, where one line is to blame."""
+
+
+class MissingExtraError(UserError):
+    """A feature needs an optional dependency that is not installed."""
+
+    def __init__(self, feature: str, *, extra: str) -> None:
+        super().__init__(
+            f"{feature} needs packages that are not installed.",
+            remedy=f"Install them with: pip install 'coreact[{extra}]'",
+        )
+        self.extra = extra
+
+
+class ModelFileError(UserError):
+    """A model file is missing, unreadable or not what its checksum says."""
+
+    def __init__(self, what: str, *, path: Path | None = None, remedy: str = "") -> None:
+        super().__init__(what, remedy=remedy)
+        self.path = path
+
+
+class RunNotFoundError(UserError):
+    """No stored run has this id."""
+
+    def __init__(self, run: str, *, remedy: str = "") -> None:
+        super().__init__(f"No stored run has the id {run!r}.", remedy=remedy)
+        self.run = run
+
+
+class GenerationError(CoReActError):
+    """A rubric generator failed, timed out, or wrote something that is no rubric."""
+
+    def __init__(self, what: str, *, generator: str, remedy: str = "") -> None:
+        super().__init__(what, remedy=remedy)
+        self.generator = generator
+
+
+class JudgingError(CoReActError):
+    """A judge failed. The criteria it was asked about stay `unknown`, never met or unmet."""
+
+    def __init__(self, what: str, *, judge: str, remedy: str = "") -> None:
+        super().__init__(what, remedy=remedy)
+        self.judge = judge
+
+
+class ModelCallError(CoReActError):
+    """The agent's own model failed in a call that guidance added. The attempts before it stand."""
+
+
+class StoreError(CoReActError):
+    """The trace store cannot be opened, read or written."""
+
+    def __init__(self, what: str, *, path: Path | None = None, remedy: str = "") -> None:
+        super().__init__(what, remedy=remedy)
+        self.path = path
+
+
+class LocalServerError(CoReActError):
+    """The embedded model server did not start, or died."""
+
+    def __init__(self, what: str, *, port: int | None = None, remedy: str = "") -> None:
+        super().__init__(what, remedy=remedy)
+        self.port = port

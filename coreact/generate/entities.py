@@ -1,0 +1,76 @@
+"""Names in a text, found without a model: capitalised runs, quoted phrases, codes.
+
+Only what looks like a name counts, since a term found here may be put in front of an agent and
+the text may be hostile: a term is short, on one line, and made of words. Scripts without capital
+letters yield quoted phrases only. Deliberately no language detection and no gazetteer.
+"""
+
+from __future__ import annotations
+
+import re
+
+from coreact.rubric.words import fold
+
+MAX_TERM_WORDS = 6
+MAX_TERM_CHARS = 60
+
+# Quotation marks of several scripts open and close a name.
+_QUOTED = re.compile(r"[\"“„«「]([^\"“”„«»「」\n]{2,60})[\"”“»」]")
+_SENTENCE = re.compile(r"(?<=[.!?:;])\s+|\n+|(?<=\])\s+")
+_TOKEN = re.compile(r"[^\W_]+(?:['’.\-][^\W_]+)*", re.UNICODE)
+_POSSESSIVE = re.compile(r"['’]s$")
+_INSIDE = frozenset("of de da do dos du del der den van von la le al el bin ibn the".split())
+OPENERS = frozenset(
+    """a after also although an and another are as at because before both but by can could did do does
+    during each find for from give had has have he her here his how i if in into is it its list many
+    most name no not of on one or other our she since so some such tell that the their there these they
+    this those though to under until was we were what when where whether which while who whom whose why
+    will with would yes you your""".split()
+)
+"""English words that open a sentence with a capital but name nothing."""
+
+
+def entities(text: str) -> tuple[str, ...]:
+    """Names in `text`, in order of appearance, without repeats (compared folded)."""
+    found: dict[str, str] = {}
+    for phrase in _QUOTED.findall(text):
+        _keep(phrase.strip(), found)
+    for sentence in _SENTENCE.split(text):
+        for phrase in _runs(sentence):
+            _keep(phrase, found)
+    return tuple(found.values())
+
+
+def _keep(phrase: str, found: dict[str, str]) -> None:
+    phrase = _POSSESSIVE.sub("", phrase)
+    key = fold(phrase)
+    short = len(phrase) <= MAX_TERM_CHARS and len(key.split()) <= MAX_TERM_WORDS
+    if len(key) > 1 and short and key not in found:
+        found[key] = phrase
+
+
+def _runs(sentence: str) -> list[str]:
+    runs: list[str] = []
+    tokens = list(_TOKEN.finditer(sentence))
+    start: int | None = None
+    last = 0
+    for position, token in enumerate([*tokens, None]):
+        word = token.group() if token is not None else ""
+        joined = position > 0 and token is not None and _adjacent(sentence, tokens[position - 1], token)
+        if start is not None and not (joined and (_named(word) or word in _INSIDE)):
+            runs.append(sentence[tokens[start].start() : tokens[last].end()])
+            start = None
+        if token is not None and _named(word):
+            if start is None and not (word.casefold() in OPENERS and len(word) > 1):
+                start = position
+            last = position
+    return runs
+
+
+def _adjacent(sentence: str, left: re.Match[str], right: re.Match[str]) -> bool:
+    return sentence[left.end() : right.start()].strip(" ") == ""
+
+
+def _named(word: str) -> bool:
+    has_upper = any(char.isupper() for char in word)
+    return has_upper and (word[0].isupper() or any(char.isdigit() for char in word) or word[1:2].isupper())

@@ -1,0 +1,214 @@
+"""A rubric generator that needs no model: executable criteria read off the state.
+
+For ONE next action it writes three to five criteria, each with a check, so judging costs nothing.
+It knows no tool by name: what a tool is for comes from its metadata (`role`, `read_only`) or its
+schema, and where neither says, only criteria that cannot do harm are written (contract, no loop).
+It does not try to be clever about content: it names entities that were not searched yet and words
+of the question that no observation has answered. The weights and the threshold are ours, chosen
+so that a broken contract, a repeat, an off-topic search or an answer out of thin air fails, and a
+missing detail alone does not.
+"""
+
+from __future__ import annotations
+
+from coreact.generate.entities import OPENERS, entities
+from coreact.generate.generator import Written
+from coreact.judge import Cost
+from coreact.rubric import (
+    ArgumentContains,
+    ArgumentsFitSchema,
+    Criterion,
+    DoesNotStop,
+    HasProvenance,
+    NotRepeat,
+    Provenance,
+    Rubric,
+    State,
+    Stops,
+    ToolContract,
+    UrlSeenUnvisited,
+)
+from coreact.rubric.words import fold, words
+
+THRESHOLD = 0.8
+"""Pass mark of the rubrics written here, in [0, 1]."""
+
+MAX_TERMS = 3
+"""Most entities that one criterion names."""
+
+_COVERED = 0.7  # share of the question's longer words that observations must hold before it counts as covered
+_WORD = 4  # letters from which on a word of the question carries meaning
+
+
+class HeuristicGenerator:
+    """Writes rubrics from the state alone. Stateless, pure, safe to share between threads."""
+
+    id = "heuristic.1"
+
+    def write(self, state: State) -> Written:
+        """Write three to five executable criteria for the next action (fewer for an agent without tools)."""
+        source = Provenance(source=self.id)
+        criteria = [c.model_copy(update={"provenance": source}) for c in self._criteria(state)]
+        return Written(Rubric(criteria=tuple(criteria), threshold=THRESHOLD), Cost())
+
+    async def awrite(self, state: State) -> Written:
+        """The same; there is nothing to wait for."""
+        return self.write(state)
+
+    def _criteria(self, state: State) -> list[Criterion]:
+        if state.budget.left == 1 and state.steps:
+            return [_answer_now(), *_contract(state), _no_repeat()]
+        search = next((t for t in state.tools if t.role == "search" and t.text_argument), None)
+        criteria = [*_contract(state), _no_repeat()]
+        if search is not None:
+            criteria += _search(state, search)
+        criteria += _read(state)
+        return criteria[:5]
+
+
+def _contract(state: State) -> list[Criterion]:
+    if not state.tools:
+        return []
+    return [
+        Criterion(
+            id="contract",
+            text="Call a tool that exists, with arguments that fit its schema.",
+            weight=0.2,
+            kind="hard",
+            check=ArgumentsFitSchema(),
+            veto=True,
+        )
+    ]
+
+
+def _no_repeat() -> Criterion:
+    return Criterion(
+        id="new",
+        text="Do not repeat a call that was already made.",
+        weight=0.2,
+        kind="hard",
+        check=NotRepeat(),
+        veto=True,
+    )
+
+
+def _answer_now() -> Criterion:
+    return Criterion(
+        id="answer",
+        text="This is the last step: give the final answer now.",
+        weight=0.5,
+        kind="process",
+        check=Stops(),
+        veto=True,
+    )
+
+
+def _search(state: State, tool: ToolContract) -> list[Criterion]:
+    argument = tool.text_argument or ""
+    criteria = []
+    terms = next_entities(state)
+    if terms:
+        named = " or ".join(f'"{term}"' for term in terms)
+        criteria.append(
+            Criterion(
+                id="entity",
+                text=f"If you search, search for {named}.",
+                weight=0.3,
+                kind="process",
+                check=ArgumentContains(argument=argument, terms=terms),
+            )
+        )
+    missing = _missing_words(state)
+    if missing and state.steps:
+        criteria.append(
+            Criterion(
+                id="missing",
+                text=f"If you search, ask for what is still missing: {', '.join(missing)}.",
+                weight=0.1,
+                kind="process",
+                check=ArgumentContains(argument=argument, terms=missing),
+            )
+        )
+    if state.phase != "late" and terms and not _covered(state):
+        criteria.append(
+            Criterion(
+                id="evidence",
+                text="Do not answer before the observations cover the question.",
+                weight=0.3,
+                kind="process",
+                check=DoesNotStop(),
+            )
+        )
+    return criteria
+
+
+def _read(state: State) -> list[Criterion]:
+    readers = [tool for tool in state.tools if tool.role == "read" and tool.text_argument]
+    if not readers or not state.steps:
+        return []
+    argument = readers[0].text_argument or ""
+    if state.urls_seen - state.urls_visited:
+        return [
+            Criterion(
+                id="address",
+                text="If you open an address, open one that was seen and not opened yet.",
+                weight=0.1,
+                kind="process",
+                check=UrlSeenUnvisited(argument=argument),
+            )
+        ]
+    return [
+        Criterion(
+            id="provenance",
+            text=f"If you open something, take `{argument}` from an observation.",
+            weight=0.1,
+            kind="process",
+            check=HasProvenance(argument=argument),
+        )
+    ]
+
+
+def next_entities(state: State) -> tuple[str, ...]:
+    """Names worth a search now: of the question first, then of what the last search brought up.
+
+    Returns:
+        At most `MAX_TERMS` names that stand in no query so far; empty where there are none.
+    """
+    searched = "|".join(f" {fold(query)} " for query in state.queries)
+
+    def is_new(name: str) -> bool:
+        return f" {fold(name)} " not in searched
+
+    asked = entities(state.question)
+    fresh = [name for name in asked if is_new(name)]
+    if fresh or not asked:
+        return tuple(fresh[:MAX_TERMS])
+    last = state.last_observation
+    if last is None or last.failed:
+        return ()
+    known = {word for name in asked for word in words(name)}
+    near: list[str] = []
+    for line in last.text.splitlines():
+        # A name matters when it stands beside one that the question names.
+        if known & set(words(line)):
+            near += [name for name in entities(line) if not set(words(name)) <= known and is_new(name)]
+    return tuple(dict.fromkeys(near))[:MAX_TERMS]
+
+
+def _question_words(state: State) -> list[str]:
+    return [
+        word for word in dict.fromkeys(words(state.question)) if len(word) >= _WORD and word not in OPENERS
+    ]
+
+
+def _missing_words(state: State) -> tuple[str, ...]:
+    named = {word for name in entities(state.question) for word in words(name)}
+    return tuple(word for word in _question_words(state) if word not in named and word not in state.covered)[
+        :MAX_TERMS
+    ]
+
+
+def _covered(state: State) -> bool:
+    asked = _question_words(state)
+    found = [word for word in asked if word in state.covered]
+    return bool(asked) and len(found) >= _COVERED * len(asked)

@@ -1,0 +1,46 @@
+"""The loop around each decision, and its adapters to LangChain and LangGraph."""
+
+from coreact.guide.loop import (
+    Announce,
+    CallModel,
+    Decision,
+    Failed,
+    JudgeCriteria,
+    Judged,
+    Proposal,
+    RubricWritten,
+    WriteRubric,
+    decide,
+)
+from coreact.guide.messages import StateReader, actions_of, contract
+from coreact.guide.middleware import CoReActMiddleware
+from coreact.guide.nodes import guide, refuse_held
+from coreact.guide.settings import Fallback, GuideSettings, Limits, Policy
+from coreact.guide.status import STATUS_KEY, CoReActState, HeldCall, StepStatus
+
+__all__ = [
+    "STATUS_KEY",
+    "Announce",
+    "CallModel",
+    "CoReActMiddleware",
+    "CoReActState",
+    "Decision",
+    "Failed",
+    "Fallback",
+    "GuideSettings",
+    "HeldCall",
+    "JudgeCriteria",
+    "Judged",
+    "Limits",
+    "Policy",
+    "Proposal",
+    "RubricWritten",
+    "StateReader",
+    "StepStatus",
+    "WriteRubric",
+    "actions_of",
+    "contract",
+    "decide",
+    "guide",
+    "refuse_held",
+]

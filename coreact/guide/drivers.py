@@ -1,0 +1,162 @@
+"""The two drivers of the loop: one blocks, one awaits. They serve requests and decide nothing.
+
+A boundary sits here: whatever a generator or a judge raises becomes one typed error that the loop
+can act on, except LangGraph's control flow (`GraphBubbleUp`: interrupts, commands to a parent),
+which passes through untouched, and anything that is no `Exception` (Ctrl-C).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from langgraph.errors import GraphBubbleUp
+
+from coreact.errors import CoReActError, GenerationError, JudgingError
+from coreact.generate import HeuristicGenerator, RubricGenerator, Written
+from coreact.guide.loop import (
+    Announce,
+    CallModel,
+    Decision,
+    Failed,
+    JudgeCriteria,
+    Judged,
+    Loop,
+    Proposal,
+    RubricWritten,
+    WriteRubric,
+)
+from coreact.judge import Cost, Judge, Verdict
+from coreact.rubric import Rubric
+
+CallSync = Callable[[CallModel], tuple[Proposal | Failed, ...]]
+CallAsync = Callable[[CallModel], Awaitable[tuple[Proposal | Failed, ...]]]
+Watch = Callable[[Announce], None]
+
+_HEURISTIC = HeuristicGenerator()
+
+
+def drive(
+    loop: Loop, *, generator: RubricGenerator, judge: Judge | None, call_model: CallSync, watch: Watch
+) -> Decision:
+    """Serve a loop, blocking, until it returns its decision.
+
+    Args:
+        loop: from `decide`.
+        generator: writes rubrics.
+        judge: decides what no check decides, or None.
+        call_model: makes the agent's own model calls; what it raises passes through.
+        watch: is told what happens.
+    """
+    reply: Any = None
+    while True:
+        try:
+            request = loop.send(reply)
+        except StopIteration as done:
+            decision: Decision = done.value
+            return decision
+        if isinstance(request, WriteRubric):
+            writer = generator if request.writer == "generator" else _HEURISTIC
+            started = time.perf_counter()
+            try:
+                reply = _written(writer.write(request.state), writer, started)
+            except GraphBubbleUp:
+                raise
+            except Exception as error:  # noqa: BLE001 - the boundary: see the module's docstring
+                reply = _generation_failed(error, writer, started)
+        elif isinstance(request, JudgeCriteria) and judge is not None:
+            started = time.perf_counter()
+            try:
+                reply = _judged(
+                    judge.judge(request.criteria, request.action, request.state), request, started
+                )
+            except GraphBubbleUp:
+                raise
+            except Exception as error:  # noqa: BLE001 - the boundary: see the module's docstring
+                reply = _judging_failed(error, judge, started)
+        elif isinstance(request, CallModel):
+            reply = call_model(request)
+        elif isinstance(request, Announce):
+            watch(request)
+            reply = None
+
+
+async def adrive(
+    loop: Loop, *, generator: RubricGenerator, judge: Judge | None, call_model: CallAsync, watch: Watch
+) -> Decision:
+    """Serve a loop without blocking the event loop; otherwise as `drive`."""
+    reply: Any = None
+    while True:
+        try:
+            request = loop.send(reply)
+        except StopIteration as done:
+            decision: Decision = done.value
+            return decision
+        if isinstance(request, WriteRubric):
+            writer = generator if request.writer == "generator" else _HEURISTIC
+            started = time.perf_counter()
+            try:
+                reply = _written(await writer.awrite(request.state), writer, started)
+            except GraphBubbleUp:
+                raise
+            except Exception as error:  # noqa: BLE001 - the boundary: see the module's docstring
+                reply = _generation_failed(error, writer, started)
+        elif isinstance(request, JudgeCriteria) and judge is not None:
+            started = time.perf_counter()
+            try:
+                verdicts = await judge.ajudge(request.criteria, request.action, request.state)
+                reply = _judged(verdicts, request, started)
+            except GraphBubbleUp:
+                raise
+            except Exception as error:  # noqa: BLE001 - the boundary: see the module's docstring
+                reply = _judging_failed(error, judge, started)
+        elif isinstance(request, CallModel):
+            reply = await call_model(request)
+        elif isinstance(request, Announce):
+            watch(request)
+            reply = None
+
+
+def _written(written: Written, writer: RubricGenerator, started: float) -> RubricWritten:
+    if not isinstance(written, Written) or not isinstance(written.rubric, Rubric):
+        raise GenerationError(
+            f"Generator {writer.id!r} returned {type(written).__name__}, not a rubric.",
+            generator=writer.id,
+            remedy="Return coreact.generate.Written(rubric, cost).",
+        )
+    return RubricWritten(rubric=written.rubric, generator=writer.id, cost=_timed(written.cost, started))
+
+
+def _generation_failed(error: Exception, writer: RubricGenerator, started: float) -> Failed:
+    typed = error if isinstance(error, CoReActError) else None
+    return Failed(
+        error=typed
+        or GenerationError(
+            f"Generator {writer.id!r} raised {type(error).__name__}: {error}.", generator=writer.id
+        ),
+        cost=_timed(Cost(), started),
+    )
+
+
+def _judged(verdicts: tuple[Verdict, ...], request: JudgeCriteria, started: float) -> Judged:
+    asked = [criterion.id for criterion in request.criteria]
+    if sorted(verdict.criterion for verdict in verdicts) != sorted(asked):
+        raise JudgingError(
+            f"The judge was asked about {asked} and answered about {[v.criterion for v in verdicts]}.",
+            judge=verdicts[0].decided_by if verdicts else "judge",
+        )
+    return Judged(verdicts=tuple(verdicts), cost=_timed(Cost(calls=1), started))
+
+
+def _judging_failed(error: Exception, judge: Judge, started: float) -> Failed:
+    typed = error if isinstance(error, CoReActError) else None
+    return Failed(
+        error=typed
+        or JudgingError(f"Judge {judge.id!r} raised {type(error).__name__}: {error}.", judge=judge.id),
+        cost=_timed(Cost(calls=1), started),
+    )
+
+
+def _timed(cost: Cost, started: float) -> Cost:
+    return cost if cost.seconds else cost.model_copy(update={"seconds": time.perf_counter() - started})

@@ -1,0 +1,371 @@
+"""The decision loop, without I/O: everything that is decided around one step of an agent.
+
+`decide` is a generator. It yields requests (write a rubric, call the model, judge criteria,
+announce something) and is sent the replies; it never waits, never talks to a network and knows no
+LangChain. Two thin drivers (`drivers`) serve it, one blocking and one async, so that there is one
+logic in two colours and every rule below can be tested without a model:
+
+- no rubric, no check: a failed generator leads to the declared fallback, never to an empty rubric;
+- every attempt is judged, also the last retry, and the best attempt wins, not the last one;
+- checks decide first and free; a judge is asked only about what no check decides;
+- a judge that fails makes its criteria `unknown`, which is neither met nor unmet;
+- in a message with several calls a bad call does not take the good ones down: it alone is answered
+  with the feedback, which costs no further model call;
+- a model call that fails after an attempt exists costs the retry, not the attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from coreact.errors import CoReActError
+from coreact.guide.settings import GuideSettings, Policy
+from coreact.guide.wording import feedback, guidance
+from coreact.judge import Cost, Judgement, Verdict, judgement, run_checks, undecided
+from coreact.rubric import Action, Criterion, Rubric, State, Step
+from coreact.trace import Attempt, AttemptSource, Disposition, Rung
+
+# --- requests and replies ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteRubric:
+    """Ask for a rubric. Reply: `RubricWritten` or `Failed`."""
+
+    state: State
+    writer: Literal["generator", "heuristic"] = "generator"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RubricWritten:
+    """A rubric, who wrote it, what it cost."""
+
+    rubric: Rubric
+    generator: str
+    cost: Cost = field(default_factory=Cost)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallModel:
+    """Ask the agent's model for proposals. Reply: a tuple of `Proposal` and `Failed`, `count` long.
+
+    Raising instead of replying ends the decision, as it would in the plain agent.
+    """
+
+    guidance: str
+    """Text to add to this one request; empty: the plain request."""
+    feedback: str
+    """Text on the rejected attempt to add after it; empty on a first attempt."""
+    count: int = 1
+    attempt: int = 0
+    """Index of the first attempt asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """What the model proposed."""
+
+    actions: tuple[Action, ...]
+    payload: Any
+    """The driver's own object (a model response); the loop hands it back untouched."""
+    message: dict[str, Any] = field(default_factory=dict)
+    """The assistant message as plain JSON, for the record."""
+    cost: Cost = field(default_factory=Cost)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeCriteria:
+    """Ask the judge about criteria that no check decides. Reply: `Judged` or `Failed`."""
+
+    criteria: tuple[Criterion, ...]
+    action: Action
+    state: State
+    rung: Rung
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """The judge's verdicts, one for each criterion asked about."""
+
+    verdicts: tuple[Verdict, ...]
+    cost: Cost = field(default_factory=Cost)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """A request could not be served. The error is typed; its text goes on the record."""
+
+    error: CoReActError
+    cost: Cost = field(default_factory=Cost)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Announce:
+    """Tell whoever watches. Reply: None."""
+
+    event: Literal["rubric", "attempt"]
+    rubric: Rubric
+    attempt: Attempt | None = None
+
+
+Request = WriteRubric | CallModel | JudgeCriteria | Announce
+Reply = RubricWritten | tuple[Proposal | Failed, ...] | Judged | Failed | None
+Loop = Generator[Request, Any, "Decision"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """How a decision ended."""
+
+    proposal: Proposal
+    attempts: tuple[Attempt, ...]
+    """All attempts in order; exactly one is selected."""
+    dispositions: tuple[Disposition, ...]
+    """What becomes of each action of the selected attempt."""
+    rubric: Rubric | None
+    generator: str
+    guidance: str
+    rung: Rung
+    errors: tuple[str, ...]
+    extra: Cost
+    """What guidance spent beyond one plain model call."""
+    cost: Cost
+    """Everything together, the selected attempt's own call included."""
+
+    @property
+    def chosen(self) -> Attempt:
+        """The selected attempt."""
+        return next(attempt for attempt in self.attempts if attempt.selected)
+
+
+# --- the loop ---------------------------------------------------------------------------------
+
+
+def decide(
+    state: State,
+    settings: GuideSettings,
+    *,
+    spent: Cost | None = None,
+    last_rubric: Rubric | None = None,
+    has_judge: bool = False,
+) -> Loop:
+    """Guide one decision.
+
+    Args:
+        state: the state the decision is made in.
+        settings: how to guide.
+        spent: what guidance spent so far in this run, for the ladder.
+        last_rubric: the last rubric of this run that was written without fault.
+        has_judge: whether there is a judge to ask; without one, criteria without a check stay
+            unknown.
+
+    Returns:
+        A generator that yields requests and returns the `Decision`.
+    """
+    run = _Run(
+        state=state, settings=settings, rung=settings.limits.rung(spent or Cost()), has_judge=has_judge
+    )
+    if run.rung != "plain":
+        yield from run.write_rubric(last_rubric)
+    if run.rubric is None:
+        return (yield from run.plain())
+    yield Announce(event="rubric", rubric=run.rubric)
+    return (yield from run.guided(run.rubric))
+
+
+@dataclass(kw_only=True)
+class _Tried:
+    proposal: Proposal
+    attempt: Attempt
+
+
+@dataclass(kw_only=True)
+class _Run:
+    """The working memory of one decision."""
+
+    state: State
+    settings: GuideSettings
+    rung: Rung
+    has_judge: bool
+    rubric: Rubric | None = None
+    generator: str = ""
+    guidance: str = ""
+    tried: list[_Tried] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    extra: Cost = field(default_factory=Cost)
+
+    def write_rubric(self, last_rubric: Rubric | None) -> Generator[Request, Any, None]:
+        reply = yield WriteRubric(state=self.state)
+        if isinstance(reply, Failed):
+            self._failed(reply)
+            if self.settings.fallback == "heuristic":
+                reply = yield WriteRubric(state=self.state, writer="heuristic")
+                if isinstance(reply, Failed):
+                    self._failed(reply)
+                    return
+            elif self.settings.fallback == "last_good" and last_rubric is not None:
+                reply = RubricWritten(rubric=last_rubric, generator="last_good")
+            else:
+                return
+        self.rubric, self.generator = reply.rubric, reply.generator
+        self.extra += reply.cost
+        self.guidance = guidance(reply.rubric) if self.settings.show_rubric else ""
+
+    def plain(self) -> Generator[Request, Any, Decision]:
+        proposals = yield CallModel(guidance="", feedback="")
+        self._keep(proposals, source="first")
+        if not self.tried:
+            raise proposals[0].error
+        return self._decision(0, _as_they_come(self.tried[0].attempt.actions))
+
+    def guided(self, rubric: Rubric) -> Generator[Request, Any, Decision]:
+        count = self.settings.candidates if self.rung == "panel" else 1
+        yield from self._attempt(rubric, count=count, source="candidate" if count > 1 else "first", told="")
+        for _ in range(self.settings.retries):
+            best = self.tried[self._best()].attempt
+            if not self._worth_a_retry(best):
+                break
+            told = feedback(rubric, best.actions, best.judgements)
+            before = len(self.tried)
+            yield from self._attempt(rubric, count=1, source="retry", told=told)
+            if len(self.tried) == before:
+                break  # the model failed: keep what there is
+        chosen = self._best()
+        return self._decision(chosen, self._dispositions(self.tried[chosen].attempt))
+
+    def _attempt(
+        self, rubric: Rubric, *, count: int, source: AttemptSource, told: str
+    ) -> Generator[Request, Any, None]:
+        first = len(self.tried)
+        proposals = yield CallModel(guidance=self.guidance, feedback=told, count=count, attempt=first)
+        self._keep(proposals, source=source)
+        if not self.tried:
+            raise next(reply.error for reply in proposals if isinstance(reply, Failed))
+        for tried in self.tried[first:]:
+            judgements = []
+            state = self.state
+            for action in tried.proposal.actions:
+                judgements.append((yield from self._judge(rubric, action, state)))
+                if action.call is not None:  # a sibling call that does the same again is a repeat
+                    state = state.after(Step(call=action.call), decisions=0)
+            tried.attempt = tried.attempt.model_copy(update=_rejection(judgements))
+            yield Announce(event="attempt", rubric=rubric, attempt=tried.attempt)
+
+    def _judge(self, rubric: Rubric, action: Action, state: State) -> Generator[Request, Any, Judgement]:
+        checked = run_checks(rubric, action, state)
+        verdicts: tuple[Verdict, ...] = ()
+        cost = Cost()
+        if checked.open and self.has_judge and self.rung in ("panel", "judge"):
+            reply = yield JudgeCriteria(criteria=checked.open, action=action, state=state, rung=self.rung)
+            cost = reply.cost
+            self.extra += cost
+            if isinstance(reply, Failed):
+                self.errors.append(_text(reply.error))
+                judge = getattr(reply.error, "judge", "judge")
+                verdicts = undecided(checked.open, reason=str(reply.error), by=judge, broken=True)
+            else:
+                verdicts = reply.verdicts
+        elif checked.open:
+            reason = "there is no judge" if not self.has_judge else "the budget leaves no judge"
+            verdicts = undecided(checked.open, reason=reason, by="nobody", broken=False)
+        return judgement(rubric, (*checked.decided, *verdicts), cost=cost)
+
+    def _keep(self, replies: Sequence[Proposal | Failed], *, source: AttemptSource) -> None:
+        for reply in replies:
+            if isinstance(reply, Failed):
+                self._failed(reply)
+                continue
+            index = len(self.tried)
+            if index:  # the first attempt is the call that the plain agent makes as well
+                self.extra += reply.cost
+            attempt = Attempt(
+                index=index, source=source, message=reply.message, actions=reply.actions, cost=reply.cost
+            )
+            self.tried.append(_Tried(proposal=reply, attempt=attempt))
+
+    def _failed(self, reply: Failed) -> None:
+        self.errors.append(_text(reply.error))
+        self.extra += reply.cost
+
+    def _best(self) -> int:
+        return max(range(len(self.tried)), key=lambda at: (*_rank(self.tried[at].attempt), -at))
+
+    def _worth_a_retry(self, best: Attempt) -> bool:
+        passed = [judged.passed for judged in best.judgements]
+        if False not in passed:
+            return False
+        # Where some calls of a message are good, they run and the bad ones are answered with the
+        # feedback: that is the retry, and it costs nothing.
+        return all(verdict is False for verdict in passed)
+
+    def _dispositions(self, attempt: Attempt) -> tuple[Disposition, ...]:
+        passed = [judged.passed for judged in attempt.judgements]
+        mixed = False in passed and not all(verdict is False for verdict in passed)
+        return tuple(
+            self._disposition(action, verdict, hand_back=mixed and self.settings.retries > 0)
+            for action, verdict in zip(attempt.actions, passed, strict=True)
+        )
+
+    def _disposition(self, action: Action, passed: bool | None, *, hand_back: bool) -> Disposition:
+        policy: Policy = "allow"
+        if passed is False:
+            policy = self.settings.on_unmet
+            if hand_back and policy == "allow" and not action.stops:
+                return "returned"
+        elif passed is None:
+            policy = self.settings.on_unknown
+        if policy == "ask":
+            return "asked"
+        if action.stops:
+            return "answered"
+        return "blocked" if policy == "block" else "run"
+
+    def _decision(self, chosen: int, dispositions: tuple[Disposition, ...]) -> Decision:
+        attempts = []
+        for at, tried in enumerate(self.tried):
+            update: dict[str, Any] = {"selected": at == chosen}
+            if at != chosen and not tried.attempt.rejected_by:
+                update |= {"rejected_by": "rank", "reason": "another attempt scored higher"}
+            attempts.append(tried.attempt.model_copy(update=update))
+        return Decision(
+            proposal=self.tried[chosen].proposal,
+            attempts=tuple(attempts),
+            dispositions=dispositions,
+            rubric=self.rubric,
+            generator=self.generator,
+            guidance=self.guidance,
+            rung=self.rung,
+            errors=tuple(self.errors),
+            extra=self.extra,
+            cost=self.extra + self.tried[0].proposal.cost,
+        )
+
+
+def _rank(attempt: Attempt) -> tuple[float, float]:
+    """Sort key, higher is better: the share of actions that pass, then the mean score."""
+    worth = {True: 1.0, None: 0.5, False: 0.0}
+    judged = attempt.judgements
+    if not judged:
+        return (0.0, 0.0)
+    passed = sum(worth[one.passed] for one in judged) / len(judged)
+    scores = [0.5 if one.score is None else one.score for one in judged]
+    return (passed, sum(scores) / len(scores))
+
+
+def _rejection(judgements: Sequence[Judgement]) -> dict[str, Any]:
+    update: dict[str, Any] = {"judgements": tuple(judgements)}
+    reasons = [v for judged in judgements if judged.passed is False for v in judged.unmet]
+    if reasons:
+        update["rejected_by"] = next((v.decided_by for v in reasons), "check")
+        update["reason"] = "; ".join(dict.fromkeys(v.reason for v in reasons))
+    return update
+
+
+def _as_they_come(actions: Sequence[Action]) -> tuple[Disposition, ...]:
+    return tuple("answered" if action.stops else "run" for action in actions)
+
+
+def _text(error: CoReActError) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,429 @@
+"""What the middleware and the graph nodes share: from messages to a decision, to status and record.
+
+A `Session` lives as long as a run and holds only what makes it fast (the incremental reader, the
+messages already recorded); everything a run needs to go on after a restart stands in the graph's
+state. Sessions are bounded in number and rebuilt when they are gone.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+from langchain_core.messages import (
+    AIMessage,
+    AnyMessage,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
+from langchain_core.tools import BaseTool
+from langgraph.config import get_config
+
+from coreact.errors import CoReActError
+from coreact.generate import HeuristicGenerator, RubricGenerator
+from coreact.guide.loop import Announce, Decision, Loop, Proposal, decide
+from coreact.guide.messages import StateReader, actions_of, contract, is_injected
+from coreact.guide.settings import GuideSettings
+from coreact.guide.status import HeldCall, StepStatus
+from coreact.guide.wording import refusal
+from coreact.judge import Cost, Judge, Judgement
+from coreact.rubric import Rubric, State, ToolContract, text_digest
+from coreact.trace import Attempt, ObservationRecord, Recorder, RunEnd, RunRecord, StepRecord, new_id
+
+_SESSIONS = 256
+
+ANSWER = "answer"
+"""Key of a final answer in `StepStatus.held`."""
+
+
+@dataclass
+class Session:
+    """The fast memory of one run."""
+
+    reader: StateReader = field(default_factory=StateReader)
+    recorded: list[BaseMessage] = field(default_factory=list)
+    last_rubric: Rubric | None = None
+    scores: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A decision about to be made."""
+
+    session: Session
+    run: str
+    turn: str
+    step: int
+    spent: Cost
+    state: State | None
+    """None where the messages or tools could not be read; `error` says why, and the agent goes on
+    unguided."""
+    error: CoReActError | None
+    messages: Sequence[AnyMessage]
+    system: str
+    started: float
+
+
+class DecisionGuide:
+    """Opens decisions, runs their loop settings, and turns decisions into status and records.
+
+    Safe to share between runs, threads and event loops.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: GuideSettings,
+        generator: RubricGenerator | None = None,
+        judge: Judge | None = None,
+        recorder: Recorder | None = None,
+        agent: str = "",
+        seed: int | None = None,
+    ) -> None:
+        self.settings = settings
+        self.generator: RubricGenerator = generator or HeuristicGenerator()
+        self.judge = judge
+        self.recorder = recorder
+        self.agent = agent
+        self.seed = seed
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._contracts: tuple[list[Any], tuple[ToolContract, ...]] = ([], ())
+        self._lock = threading.Lock()
+
+    # --- before the decision ------------------------------------------------------------------
+
+    def open(
+        self,
+        *,
+        messages: Sequence[AnyMessage],
+        tools: Sequence[BaseTool | Mapping[str, Any]],
+        system: str = "",
+        status: StepStatus | None = None,
+    ) -> Opened:
+        """Find the run this decision belongs to and read its state. Never raises on data."""
+        turn, question = _turn(messages)
+        if status is None or status["turn"] != turn:
+            run, step, spent = new_id(), 0, Cost()
+        else:
+            run, step, spent = status["run"], status["step"] + 1, Cost(**status["spent"])
+        session, is_new = self._session(run)
+        state: State | None = None
+        error: CoReActError | None = None
+        try:
+            state = session.reader.read(
+                messages, tools=self._read_tools(tools), system=system, limit=self.settings.step_budget
+            )
+        except CoReActError as problem:
+            error = problem
+        if is_new and step == 0 and self.recorder is not None:
+            self.recorder.start(
+                RunRecord(
+                    id=run,
+                    question=question,
+                    agent=self.agent,
+                    thread_id=_configurable("thread_id"),
+                    settings=self.settings.model_dump(mode="json"),
+                    seed=self.seed,
+                    version=version("coreact"),
+                )
+            )
+        return Opened(
+            session=session,
+            run=run,
+            turn=turn,
+            step=step,
+            spent=spent,
+            state=state,
+            error=error,
+            messages=messages,
+            system=system,
+            started=time.perf_counter(),
+        )
+
+    def loop(self, opened: Opened) -> Loop:
+        """The loop of an opened decision whose state could be read."""
+        if opened.state is None:
+            raise ValueError("a decision without a state is not guided")
+        return decide(
+            opened.state,
+            self.settings,
+            spent=opened.spent,
+            last_rubric=opened.session.last_rubric,
+            has_judge=self.judge is not None,
+        )
+
+    def _session(self, run: str) -> tuple[Session, bool]:
+        with self._lock:
+            session = self._sessions.get(run)
+            is_new = session is None
+            if session is None:
+                session = self._sessions[run] = Session()
+                while len(self._sessions) > _SESSIONS:
+                    self._sessions.popitem(last=False)
+            self._sessions.move_to_end(run)
+            return session, is_new
+
+    def _read_tools(self, tools: Sequence[BaseTool | Mapping[str, Any]]) -> tuple[ToolContract, ...]:
+        known, contracts = self._contracts
+        if len(known) == len(tools) and all(a is b for a, b in zip(known, tools, strict=True)):
+            return contracts
+        # Server-side tools of a provider ({"type": "web_search"}) are never called through us.
+        ours = [tool for tool in tools if isinstance(tool, BaseTool) or _is_function(tool)]
+        contracts = tuple(contract(tool) for tool in ours)
+        self._contracts = (list(tools), contracts)
+        return contracts
+
+    # --- after the decision -------------------------------------------------------------------
+
+    def close(
+        self, opened: Opened, decision: Decision | None, *, message: AIMessage | None = None
+    ) -> StepStatus:
+        """Record a decision and give its public status.
+
+        Args:
+            opened: from `open`.
+            decision: how the loop ended; None where the decision was not guided.
+            message: the assistant message of an unguided decision.
+        """
+        if decision is not None and decision.rubric is not None:
+            opened.session.last_rubric = decision.rubric
+        spent = opened.spent + (decision.extra if decision is not None else Cost())
+        errors = list(decision.errors) if decision is not None else []
+        if opened.error is not None:
+            errors.append(f"{type(opened.error).__name__}: {opened.error}")
+        judgements = decision.chosen.judgements if decision is not None else ()
+        scores = [one.score for one in judgements if one.score is not None]
+        status = StepStatus(
+            run=opened.run,
+            turn=opened.turn,
+            step=opened.step,
+            status=_summary(judgements),
+            score=sum(scores) / len(scores) if scores else None,
+            judged=sum(one.judged for one in judgements),
+            total=sum(one.total for one in judgements),
+            unmet=[verdict.reason for one in judgements for verdict in one.unmet],
+            attempts=len(decision.attempts) if decision is not None else 1,
+            rung=decision.rung if decision is not None else "plain",
+            errors=errors,
+            spent={
+                "calls": spent.calls,
+                "input_tokens": spent.input_tokens,
+                "output_tokens": spent.output_tokens,
+                "seconds": spent.seconds,
+            },
+            held=_held(decision),
+        )
+        if self.recorder is not None:
+            self._record(opened, decision, errors, message)
+            if status["score"] is not None:
+                opened.session.scores.append(status["score"])
+            self._end(opened, decision, message)
+        return status
+
+    def _record(
+        self, opened: Opened, decision: Decision | None, errors: list[str], message: AIMessage | None
+    ) -> None:
+        assert self.recorder is not None  # noqa: S101 - the caller checked; this tells the type checker
+        prompt: list[BaseMessage] = [SystemMessage(opened.system)] if opened.system else []
+        prompt.extend(opened.messages)
+        kept = _common(opened.session.recorded, prompt)
+        opened.session.recorded[kept:] = prompt[kept:]
+        attempts = decision.attempts if decision is not None else ()
+        if decision is None and message is not None:
+            plain = proposal_of(message, payload=None)
+            attempts = (_unjudged(plain),)
+        self.recorder.step(
+            StepRecord(
+                run=opened.run,
+                index=opened.step,
+                node=_metadata("langgraph_node") or "",
+                phase=opened.state.phase if opened.state is not None else "middle",
+                rung=decision.rung if decision is not None else "plain",
+                state_digest=opened.state.digest if opened.state is not None else "",
+                rubric=decision.rubric if decision is not None else None,
+                generator=decision.generator if decision is not None else "",
+                guidance=decision.guidance if decision is not None else "",
+                prompt_kept=kept,
+                prompt_added=tuple(message_json(m) for m in prompt[kept:]),
+                attempts=attempts,
+                dispositions=decision.dispositions if decision is not None else (),
+                error="; ".join(errors) or None,
+                checkpoint_id=_configurable("checkpoint_id"),
+                checkpoint_ns=_configurable("checkpoint_ns"),
+                cost=decision.cost.model_copy(update={"seconds": time.perf_counter() - opened.started})
+                if decision is not None
+                else Cost(seconds=time.perf_counter() - opened.started),
+            )
+        )
+
+    def _end(self, opened: Opened, decision: Decision | None, message: AIMessage | None) -> None:
+        assert self.recorder is not None  # noqa: S101 - the caller checked; this tells the type checker
+        actions = (
+            decision.proposal.actions if decision is not None else actions_of(message) if message else ()
+        )
+        answers = [action.answer for action in actions if action.answer is not None]
+        if not answers or (decision is not None and "asked" in decision.dispositions):
+            return
+        scores = opened.session.scores
+        self.recorder.end(
+            RunEnd(
+                run=opened.run,
+                status="done",
+                answer=answers[-1],
+                score=sum(scores) / len(scores) if scores else None,
+            )
+        )
+
+    def observe(
+        self,
+        status: StepStatus | None,
+        *,
+        tool: str,
+        call_id: str,
+        result: Any,
+        seconds: float,
+        blocked: bool = False,
+    ) -> ObservationRecord | None:
+        """Record what a call gave back: a message, a command, or the exception it raised."""
+        if status is None or self.recorder is None:
+            return None
+        text, failed = _result_text(result, call_id)
+        observation = ObservationRecord(
+            run=status["run"],
+            step=status["step"],
+            call_id=call_id,
+            tool=tool,
+            text=text,
+            failed=failed,
+            blocked=blocked,
+            seconds=seconds,
+        )
+        self.recorder.observation(observation)
+        return observation
+
+
+def proposal_of(
+    message: AIMessage, *, payload: Any, answer_tools: frozenset[str] = frozenset(), seconds: float = 0.0
+) -> Proposal:
+    """Make a proposal of an assistant message, with the tokens it reports."""
+    usage = message.usage_metadata
+    return Proposal(
+        actions=actions_of(message, answer_tools=answer_tools),
+        payload=payload,
+        message=message_json(message),
+        cost=Cost(
+            calls=1,
+            input_tokens=usage["input_tokens"] if usage else 0,
+            output_tokens=usage["output_tokens"] if usage else 0,
+            seconds=seconds,
+        ),
+    )
+
+
+def message_json(message: BaseMessage) -> dict[str, Any]:
+    """A message as plain JSON: `{"type": …, "data": …}`, readable by `messages_from_dict`."""
+    return {"type": message.type, "data": message.model_dump(mode="json", fallback=str)}
+
+
+def event_of(opened: Opened, announced: Announce) -> dict[str, Any]:
+    """The custom stream event of an announcement."""
+    event: dict[str, Any] = {
+        "type": f"coreact.{announced.event}",
+        "run": opened.run,
+        "step": opened.step,
+        "rubric": announced.rubric.model_dump(mode="json"),
+    }
+    if announced.attempt is not None:
+        event["attempt"] = announced.attempt.model_dump(mode="json")
+    return event
+
+
+def _turn(messages: Sequence[AnyMessage]) -> tuple[str, str]:
+    for at in range(len(messages) - 1, -1, -1):
+        message = messages[at]
+        if isinstance(message, HumanMessage) and not is_injected(message):
+            text = str(message.text)
+            return message.id or f"{at}:{text_digest(text)}", text
+    return "", ""
+
+
+def _is_function(tool: Mapping[str, Any]) -> bool:
+    return bool(tool.get("type", "function") == "function")
+
+
+def _summary(judgements: Sequence[Judgement]) -> Any:
+    passed = [one.passed for one in judgements]
+    if not passed:
+        return "off"
+    if False in passed:
+        return "unmet"
+    return "unknown" if None in passed else "met"
+
+
+def _held(decision: Decision | None) -> dict[str, HeldCall]:
+    held: dict[str, HeldCall] = {}
+    if decision is None or decision.rubric is None:
+        return held
+    chosen = decision.chosen
+    for action, judged, disposition in zip(
+        chosen.actions, chosen.judgements, decision.dispositions, strict=True
+    ):
+        if disposition in ("blocked", "returned", "asked"):
+            key = action.call.id if action.call is not None else ANSWER
+            held[key] = HeldCall(disposition=disposition, text=refusal(decision.rubric, action, judged))
+    return held
+
+
+def _unjudged(proposal: Proposal) -> Attempt:
+    return Attempt(
+        index=0,
+        source="first",
+        message=proposal.message,
+        actions=proposal.actions,
+        selected=True,
+        cost=proposal.cost,
+    )
+
+
+def _common(known: Sequence[BaseMessage], messages: Sequence[BaseMessage]) -> int:
+    for at, (old, new) in enumerate(zip(known, messages, strict=False)):
+        if old is not new and old != new:
+            return at
+    return min(len(known), len(messages))
+
+
+def _result_text(result: Any, call_id: str) -> tuple[str, bool]:
+    if isinstance(result, BaseException):
+        return f"{type(result).__name__}: {result}", True
+    if isinstance(result, ToolMessage):
+        return str(result.text), result.status == "error"
+    update = getattr(result, "update", None)
+    messages = update.get("messages", []) if isinstance(update, Mapping) else []
+    for message in messages:
+        if isinstance(message, ToolMessage) and message.tool_call_id == call_id:
+            return str(message.text), message.status == "error"
+    return "", False
+
+
+def _config() -> Mapping[str, Any]:
+    try:
+        return get_config()
+    except RuntimeError:  # outside of a graph
+        return {}
+
+
+def _configurable(key: str) -> str | None:
+    value = _config().get("configurable", {}).get(key)
+    return None if value is None else str(value)
+
+
+def _metadata(key: str) -> str | None:
+    value = _config().get("metadata", {}).get(key)
+    return None if value is None else str(value)

@@ -1,0 +1,166 @@
+"""The judged trajectory as records: run, step, attempts, observations.
+
+This is what a decision leaves behind: which rubric was written, what was shown, which candidates
+were proposed, which were rejected, by whom and why, what ran and what came back. Messages are
+plain JSON dicts as LangChain's `message_to_dict` writes them, so this module needs no framework.
+Times are kept beside the content and are part of no hash.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Literal
+
+import uuid_utils
+from pydantic import Field
+
+from coreact.judge import Cost, Judgement
+from coreact.rubric import Action, Record, Rubric
+
+RunStatus = Literal["running", "done", "interrupted", "failed"]
+"""`interrupted`: ended from outside (Ctrl-C, a kill); everything judged so far is stored."""
+
+AttemptSource = Literal["first", "retry", "candidate"]
+"""`first`: the first proposal; `retry`: after feedback; `candidate`: one of k sampled at once."""
+
+Disposition = Literal["run", "blocked", "returned", "asked", "answered"]
+"""What became of an action: it ran; it was blocked by policy; it was handed back with feedback
+while its siblings ran; a human was asked; or it was the final answer."""
+
+Rung = Literal["panel", "judge", "checks", "plain"]
+"""Rung of the budget ladder a decision stood on, from everything down to the plain agent."""
+
+
+def new_id() -> str:
+    """A fresh run id: a UUIDv7, so that ids sort by time."""
+    return str(uuid_utils.uuid7())
+
+
+class RunRecord(Record):
+    """One run: one question from the first decision to the answer."""
+
+    id: str
+    question: str
+    agent: str = ""
+    """Name of the agent, as its owner calls it."""
+    thread_id: str | None = None
+    """LangGraph's thread, where there is a checkpointer; stable over interrupt and resume."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """The guidance settings in force."""
+    seed: int | None = None
+    parent: str | None = None
+    """Run this one was forked from."""
+    forked_at: int | None = None
+    version: str = ""
+    """Version of this library."""
+    started_ns: int = Field(default_factory=time.time_ns)
+
+
+class Attempt(Record):
+    """One proposal of the model at a decision, judged."""
+
+    index: int = Field(ge=0)
+    source: AttemptSource
+    message: dict[str, Any]
+    """The proposed assistant message."""
+    actions: tuple[Action, ...] = ()
+    judgements: tuple[Judgement, ...] = ()
+    """One judgement an action; empty where there was no rubric."""
+    selected: bool = False
+    rejected_by: str | None = None
+    """`check` or a judge's id where the attempt failed, `rank` where a better one was chosen."""
+    reason: str = ""
+    """Why it was rejected."""
+    cost: Cost = Cost()
+
+
+class StepRecord(Record):
+    """One decision: state, rubric, attempts, what became of each action."""
+
+    run: str
+    index: int = Field(ge=0)
+    """0-based number of the decision in its run."""
+    node: str = ""
+    """Graph node that decided."""
+    phase: Literal["early", "middle", "late"] = "middle"
+    rung: Rung = "panel"
+    state_digest: str = ""
+    rubric: Rubric | None = None
+    """None where none was written; `error` then says why."""
+    generator: str = ""
+    """Name and version of whoever wrote the rubric."""
+    guidance: str = ""
+    """The text that was shown to the model in this one request; empty where none was."""
+    prompt_kept: int = Field(default=0, ge=0)
+    """How many leading messages of the previous step's prompt this prompt starts with."""
+    prompt_added: tuple[dict[str, Any], ...] = ()
+    """The messages after those, without guidance. Prompts grow, so only what is new is kept."""
+    attempts: tuple[Attempt, ...] = ()
+    dispositions: tuple[Disposition, ...] = ()
+    """One for each action of the selected attempt."""
+    error: str | None = None
+    """Type and text of what failed (generator, judge, messages), if anything did."""
+    checkpoint_id: str | None = None
+    checkpoint_ns: str | None = None
+    cost: Cost = Cost()
+    """Rubric, all attempts and judging together."""
+    at_ns: int = Field(default_factory=time.time_ns)
+
+    @property
+    def chosen(self) -> Attempt | None:
+        """The selected attempt."""
+        return next((attempt for attempt in self.attempts if attempt.selected), None)
+
+
+class ObservationRecord(Record):
+    """What a tool call of a step gave back."""
+
+    run: str
+    step: int = Field(ge=0)
+    call_id: str
+    tool: str
+    text: str
+    failed: bool = False
+    blocked: bool = False
+    """The call was not run; the text is the feedback that stood in for a result."""
+    seconds: float = Field(default=0.0, ge=0)
+    at_ns: int = Field(default_factory=time.time_ns)
+
+
+class RunEnd(Record):
+    """How a run ended."""
+
+    run: str
+    status: RunStatus
+    answer: str = ""
+    score: float | None = Field(default=None, ge=0, le=1)
+    """Mean score of the selected attempts of the judged steps, or None."""
+    error: str | None = None
+    ended_ns: int = Field(default_factory=time.time_ns)
+
+
+class Trajectory(Record):
+    """A whole stored run, as read back."""
+
+    run: RunRecord
+    steps: tuple[StepRecord, ...] = ()
+    observations: tuple[ObservationRecord, ...] = ()
+    end: RunEnd | None = None
+    """None while the run goes on, or where it was killed."""
+
+    def prompt(self, step: int) -> tuple[dict[str, Any], ...]:
+        """The messages of one step's request, without guidance, in order.
+
+        Raises:
+            IndexError: the run has no such step.
+        """
+        whole: tuple[dict[str, Any], ...] = ()
+        for record in self.steps:
+            whole = whole[: record.prompt_kept] + record.prompt_added
+            if record.index == step:
+                return whole
+        raise IndexError(f"run {self.run.id} has no step {step}")
+
+    def observed(self, step: int) -> tuple[ObservationRecord, ...]:
+        """The observations of one step, in the order they came."""
+        return tuple(o for o in self.observations if o.step == step)
