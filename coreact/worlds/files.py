@@ -1,0 +1,169 @@
+"""Reads a world from a folder of JSON lines: `passages.jsonl` and `questions.jsonl`.
+
+A line that cannot be used is an error that names the file, the line and the remedy: skipping it would change
+what a score means without anybody noticing. Fields that a world does not know (`src`, `level`, …) are passed
+over, so that files of other projects can be read as they are. Nothing is written and nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from coreact.errors import WorldError
+from coreact.worlds.records import Passage, Question, World
+
+_PASSAGES = "passages.jsonl"
+_QUESTIONS = "questions.jsonl"
+_DISTRACTORS = "distractors*.jsonl"
+
+
+class _Line(NamedTuple):
+    path: Path
+    number: int
+    """1-based."""
+    fields: dict[str, Any]
+
+    def error(self, what: str, *, remedy: str) -> WorldError:
+        return WorldError(
+            f"{self.path}, line {self.number}: {what}.", path=self.path, line=self.number, remedy=remedy
+        )
+
+
+def load_world(folder: Path, *, distractors: bool = False) -> World:
+    """The world in a folder, named after the folder.
+
+    Each line of `passages.jsonl` is an object with `id`, `title` and `text`; each line of `questions.jsonl`
+    one with `id`, `question`, `answer` and `supporting_ids`, and optionally `answer_aliases`, `hops` (else
+    the number of supporting passages) and `type` (else `other`). Blank lines are passed over.
+
+    Args:
+        folder: where the files are.
+        distractors: also take the passages of `distractors*.jsonl`, which make search harder.
+
+    Raises:
+        WorldError: a file is missing or empty, or a line is not JSON, lacks a field, repeats an id, or names
+            an unknown passage.
+    """
+    folder = Path(folder)
+    sources = [folder / _PASSAGES]
+    if distractors:
+        found = sorted(folder.glob(_DISTRACTORS))
+        if not found:
+            raise WorldError(
+                f"There is no {_DISTRACTORS} in {folder}.",
+                path=folder,
+                remedy="Put the file there, or load the world without distractors.",
+            )
+        sources.extend(found)
+    passages: dict[str, Passage] = {}
+    for source in sources:
+        for line in _lines(source):
+            passage = _passage(line)
+            if passage.id in passages:
+                raise line.error(
+                    f"the passage id {passage.id!r} is taken by an earlier line",
+                    remedy="Give every passage an id of its own.",
+                )
+            passages[passage.id] = passage
+    if not passages:
+        raise WorldError(
+            f"{sources[0]} has no passages.", path=sources[0], remedy="Write one JSON object on each line."
+        )
+    questions: dict[str, Question] = {}
+    for line in _lines(folder / _QUESTIONS):
+        question = _question(line)
+        if question.id in questions:
+            raise line.error(
+                f"the question id {question.id!r} is taken by an earlier line",
+                remedy="Give every question an id of its own.",
+            )
+        unknown = [key for key in question.supporting_ids if key not in passages]
+        if unknown:
+            raise line.error(
+                f"question {question.id!r} is supported by the unknown passage {unknown[0]!r}",
+                remedy=f"Add that passage to {_PASSAGES}, or correct supporting_ids.",
+            )
+        questions[question.id] = question
+    name = folder.resolve().name or "world"
+    return World(name=name, passages=tuple(passages.values()), questions=tuple(questions.values()))
+
+
+def _lines(path: Path) -> Iterator[_Line]:
+    try:
+        content = path.read_bytes()
+    except OSError as failure:
+        raise WorldError(
+            f"{path} cannot be read: {failure.strerror}.",
+            path=path,
+            remedy=f"A world is a folder with {_PASSAGES} and {_QUESTIONS}.",
+        ) from failure
+    # Split at line feeds only: JSON strings may hold the other characters that str.splitlines cuts at.
+    for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+        if not raw.strip():
+            continue
+        line = _Line(path, number, {})
+        try:
+            fields = json.loads(raw.decode("utf-8"))
+        except UnicodeDecodeError as failure:
+            raise line.error("the bytes are not UTF-8", remedy="Save the file as UTF-8.") from failure
+        except json.JSONDecodeError as failure:
+            raise line.error(
+                f"not JSON ({failure.msg} at column {failure.colno})",
+                remedy="Write one complete JSON object on each line.",
+            ) from failure
+        except (RecursionError, ValueError) as failure:
+            raise line.error(
+                "the JSON is nested too deep or holds a number too long to read",
+                remedy="Write a flat JSON object with text fields.",
+            ) from failure
+        if not isinstance(fields, dict):
+            raise line.error(
+                f"a JSON {type(fields).__name__} where an object should be",
+                remedy="Write one JSON object on each line.",
+            )
+        yield line._replace(fields=fields)
+
+
+def _passage(line: _Line) -> Passage:
+    fields = _required(line, "id", "title", "text")
+    try:
+        return Passage(**fields)
+    except ValidationError as failure:
+        raise _misfit(line, failure) from failure
+
+
+def _question(line: _Line) -> Question:
+    fields = _required(line, "id", "question", "answer", "supporting_ids")
+    if isinstance(fields["supporting_ids"], list):
+        fields["hops"] = max(1, len(fields["supporting_ids"]))
+    optional = {"answer_aliases": "answer_aliases", "hops": "hops", "type": "kind"}
+    fields["kind"] = "other"
+    fields.update(
+        (ours, line.fields[theirs])
+        for theirs, ours in optional.items()
+        if line.fields.get(theirs) is not None
+    )
+    try:
+        return Question(**fields)
+    except ValidationError as failure:
+        raise _misfit(line, failure) from failure
+
+
+def _required(line: _Line, *names: str) -> dict[str, Any]:
+    missing = [name for name in names if name not in line.fields]
+    if missing:
+        raise line.error(
+            f"the field {missing[0]!r} is missing", remedy=f"An object here needs {', '.join(names)}."
+        )
+    return {name: line.fields[name] for name in names}
+
+
+def _misfit(line: _Line, failure: ValidationError) -> WorldError:
+    first = failure.errors()[0]
+    field = ".".join(map(str, first["loc"])) or "object"
+    return line.error(f"the field {field!r} does not fit: {first['msg']}", remedy="Correct the value.")
