@@ -56,8 +56,8 @@ class HeuristicGenerator:
         return self.write(state)
 
     def _criteria(self, state: State) -> list[Criterion]:
-        if state.budget.left == 1 and state.steps:
-            return [_answer_now(), *_contract(state), _no_repeat()]
+        if state.budget.left == 0:
+            return [_answer_now(), *_contract(state), _no_repeat()]  # three, though a call cannot pass
         search = next((t for t in state.tools if t.role == "search" and t.text_argument), None)
         criteria = [*_contract(state), _no_repeat()]
         if search is not None:
@@ -129,7 +129,7 @@ def _search(state: State, tool: ToolContract) -> list[Criterion]:
                 check=ArgumentContains(argument=argument, terms=missing),
             )
         )
-    if state.phase != "late" and terms and not _covered(state):
+    if terms and not _covered(state):
         criteria.append(
             Criterion(
                 id="evidence",

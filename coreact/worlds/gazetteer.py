@@ -16,7 +16,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import combinations
-from random import Random  (the class to seed, not the module)
+from random import Random
 from typing import NamedTuple
 
 from coreact.errors import WorldError
