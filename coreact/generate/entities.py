@@ -17,7 +17,7 @@ MAX_TERM_CHARS = 60
 # Quotation marks of several scripts open and close a name.
 _QUOTED = re.compile(r"[\"“„«「]([^\"“”„«»「」\n]{2,60})[\"”“»」]")
 _SENTENCE = re.compile(r"(?<=[.!?:;])\s+|\n+|(?<=\])\s+")
-_TOKEN = re.compile(r"[^\W_]+(?:['’.\-][^\W_]+)*", re.UNICODE)
+_TOKEN = re.compile(r"\+?[^\W_]+(?:['’.\-][^\W_]+)*", re.UNICODE)
 _POSSESSIVE = re.compile(r"['’]s$")
 _INSIDE = frozenset("of de da do dos du del der den van von la le al el bin ibn the".split())
 OPENERS = frozenset(
@@ -72,5 +72,7 @@ def _adjacent(sentence: str, left: re.Match[str], right: re.Match[str]) -> bool:
 
 
 def _named(word: str) -> bool:
+    if word.startswith("+"):  # a calling code names its country
+        return word[1:].isdigit()
     has_upper = any(char.isupper() for char in word)
     return has_upper and (word[0].isupper() or any(char.isdigit() for char in word) or word[1:2].isupper())

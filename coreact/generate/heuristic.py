@@ -36,7 +36,9 @@ THRESHOLD = 0.8
 MAX_TERMS = 3
 """Most entities that one criterion names."""
 
-_COVERED = 0.7  # share of the question's longer words that observations must hold before it counts as covered
+_COVERED = 0.7  # coverage from which on an answer counts as resting on observations
+_ENOUGH = 0.5  # coverage from which on an answer is suggested, where no name is left to search
+_QUESTION_CHARS = 300  # of the question, repeated where the answer is due: small models lose it otherwise
 _WORD = 4  # letters from which on a word of the question carries meaning
 
 
@@ -57,7 +59,12 @@ class HeuristicGenerator:
 
     def _criteria(self, state: State) -> list[Criterion]:
         if state.budget.left == 0:
-            return [_answer_now(), *_contract(state), _no_repeat()]  # three, though a call cannot pass
+            # A call cannot pass now, so what is asked of calls would only confuse.
+            hidden = [*_contract(state), _no_repeat()]
+            return [
+                _answer(state, weight=0.5, veto=True),
+                *(c.model_copy(update={"visibility": "judge_only"}) for c in hidden),
+            ]
         search = next((t for t in state.tools if t.role == "search" and t.text_argument), None)
         criteria = [*_contract(state), _no_repeat()]
         if search is not None:
@@ -72,7 +79,7 @@ def _contract(state: State) -> list[Criterion]:
     return [
         Criterion(
             id="contract",
-            text="Call a tool that exists, with arguments that fit its schema.",
+            text="Fit the schema of the tool.",
             weight=0.2,
             kind="hard",
             check=ArgumentsFitSchema(),
@@ -84,7 +91,7 @@ def _contract(state: State) -> list[Criterion]:
 def _no_repeat() -> Criterion:
     return Criterion(
         id="new",
-        text="Do not repeat a call that was already made.",
+        text="Make a call that was not made before.",
         weight=0.2,
         kind="hard",
         check=NotRepeat(),
@@ -92,14 +99,14 @@ def _no_repeat() -> Criterion:
     )
 
 
-def _answer_now() -> Criterion:
+def _answer(state: State, *, weight: float, veto: bool) -> Criterion:
     return Criterion(
         id="answer",
-        text="This is the last step: give the final answer now.",
-        weight=0.5,
+        text=f"Answer in a few words: {state.question[:_QUESTION_CHARS]}".rstrip(),
+        weight=weight,
         kind="process",
         check=Stops(),
-        veto=True,
+        veto=veto,
     )
 
 
@@ -107,29 +114,35 @@ def _search(state: State, tool: ToolContract) -> list[Criterion]:
     argument = tool.text_argument or ""
     criteria = []
     terms = next_entities(state)
+    missing = _missing_words(state) if state.steps else ()
     if terms:
-        named = " or ".join(f'"{term}"' for term in terms)
+        # The text suggests a whole query, since a small model takes it as it stands; the check
+        # asks for one of the names only, since a better model knows better words for the rest.
+        query = " ".join([terms[0], *missing[:1]])
         criteria.append(
             Criterion(
                 id="entity",
-                text=f"If you search, search for {named}.",
+                text=f'Search for "{query}".',
                 weight=0.3,
                 kind="process",
                 check=ArgumentContains(argument=argument, terms=terms),
             )
         )
-    missing = _missing_words(state)
-    if missing and state.steps:
+    enough = not terms and _coverage(state) >= _ENOUGH
+    if enough:
+        # Nothing is left to search by name: it may be time. Soft, since more may be needed.
+        criteria.append(_answer(state, weight=0.1, veto=False))
+    elif missing:
         criteria.append(
             Criterion(
                 id="missing",
-                text=f"If you search, ask for what is still missing: {', '.join(missing)}.",
+                text=f"Ask for what is still missing: {', '.join(missing)}.",
                 weight=0.1,
                 kind="process",
                 check=ArgumentContains(argument=argument, terms=missing),
             )
         )
-    if terms and not _covered(state):
+    if terms and _coverage(state) < _COVERED:
         criteria.append(
             Criterion(
                 id="evidence",
@@ -171,6 +184,9 @@ def _read(state: State) -> list[Criterion]:
 def next_entities(state: State) -> tuple[str, ...]:
     """Names worth a search now: of the question first, then of what the last search brought up.
 
+    Of the question's names the last comes first: in a nested question it is the one that hangs on
+    nothing else ("the country that ISO lists as JAM").
+
     Returns:
         At most `MAX_TERMS` names that stand in no query so far; empty where there are none.
     """
@@ -180,8 +196,8 @@ def next_entities(state: State) -> tuple[str, ...]:
         return f" {fold(name)} " not in searched
 
     asked = entities(state.question)
-    fresh = [name for name in asked if is_new(name)]
-    if fresh or not asked:
+    fresh = [name for name in reversed(asked) if is_new(name) and not set(words(name)) <= state.covered]
+    if fresh:
         return tuple(fresh[:MAX_TERMS])
     last = state.last_observation
     if last is None or last.failed:
@@ -190,9 +206,16 @@ def next_entities(state: State) -> tuple[str, ...]:
     near: list[str] = []
     for line in last.text.splitlines():
         # A name matters when it stands beside one that the question names.
-        if known & set(words(line)):
+        if not known or known & set(words(line)):
             near += [name for name in entities(line) if not set(words(name)) <= known and is_new(name)]
-    return tuple(dict.fromkeys(near))[:MAX_TERMS]
+    # What an observation is about, it names more than once.
+    text = last.folded.replace(" ", "  ")  # neighbours share no space, so that each is counted
+
+    def count(name: str) -> int:
+        return text.count(f" {fold(name).replace(' ', '  ')} ")
+
+    often = sorted(dict.fromkeys(near), key=count, reverse=True)
+    return tuple(often[:MAX_TERMS])
 
 
 def _question_words(state: State) -> list[str]:
@@ -208,7 +231,7 @@ def _missing_words(state: State) -> tuple[str, ...]:
     ]
 
 
-def _covered(state: State) -> bool:
+def _coverage(state: State) -> float:
+    """Share of the question's longer words that observations hold, in [0, 1]."""
     asked = _question_words(state)
-    found = [word for word in asked if word in state.covered]
-    return bool(asked) and len(found) >= _COVERED * len(asked)
+    return sum(word in state.covered for word in asked) / len(asked) if asked else 0.0

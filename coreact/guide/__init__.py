@@ -14,7 +14,7 @@ from coreact.guide.loop import (
 )
 from coreact.guide.messages import StateReader, actions_of, contract
 from coreact.guide.middleware import CoReActMiddleware
-from coreact.guide.nodes import guide, refuse_held
+from coreact.guide.nodes import arefuse_held, guide, refuse_held
 from coreact.guide.settings import Fallback, GuideSettings, Limits, Policy
 from coreact.guide.status import STATUS_KEY, CoReActState, HeldCall, StepStatus
 
@@ -39,6 +39,7 @@ __all__ = [
     "StepStatus",
     "WriteRubric",
     "actions_of",
+    "arefuse_held",
     "contract",
     "decide",
     "guide",

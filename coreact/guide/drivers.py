@@ -2,7 +2,8 @@
 
 A boundary sits here: whatever a generator or a judge raises becomes one typed error that the loop
 can act on, except LangGraph's control flow (`GraphBubbleUp`: interrupts, commands to a parent),
-which passes through untouched, and anything that is no `Exception` (Ctrl-C).
+which passes through untouched, and anything that is no `Exception` (Ctrl-C). Generators and judges
+run quietly: tokens of chat models they call are not the agent's and must not reach its streams.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from langgraph.errors import GraphBubbleUp
 
 from coreact.errors import CoReActError, GenerationError, JudgingError
 from coreact.generate import HeuristicGenerator, RubricGenerator, Written
+from coreact.guide.host import aquietly, quietly
 from coreact.guide.loop import (
     Announce,
     CallModel,
@@ -34,7 +36,8 @@ CallSync = Callable[[CallModel], tuple[Proposal | Failed, ...]]
 CallAsync = Callable[[CallModel], Awaitable[tuple[Proposal | Failed, ...]]]
 Watch = Callable[[Announce], None]
 
-_HEURISTIC = HeuristicGenerator()
+HEURISTIC = HeuristicGenerator()
+"""The generator that is used where none is given, and as a fallback."""
 
 
 def drive(
@@ -57,10 +60,13 @@ def drive(
             decision: Decision = done.value
             return decision
         if isinstance(request, WriteRubric):
-            writer = generator if request.writer == "generator" else _HEURISTIC
+            writer = generator if request.writer == "generator" else HEURISTIC
             started = time.perf_counter()
             try:
-                reply = _written(writer.write(request.state), writer, started)
+                if writer is HEURISTIC:  # it calls no model
+                    reply = _written(writer.write(request.state), writer, started)
+                else:
+                    reply = _written(quietly(writer.write, request.state), writer, started)
             except GraphBubbleUp:
                 raise
             except Exception as error:  # noqa: BLE001 - the boundary: see the module's docstring
@@ -68,9 +74,8 @@ def drive(
         elif isinstance(request, JudgeCriteria) and judge is not None:
             started = time.perf_counter()
             try:
-                reply = _judged(
-                    judge.judge(request.criteria, request.action, request.state), request, started
-                )
+                verdicts = quietly(judge.judge, request.criteria, request.action, request.state)
+                reply = _judged(verdicts, request, started)
             except GraphBubbleUp:
                 raise
             except Exception as error:  # noqa: BLE001 - the boundary: see the module's docstring
@@ -94,10 +99,13 @@ async def adrive(
             decision: Decision = done.value
             return decision
         if isinstance(request, WriteRubric):
-            writer = generator if request.writer == "generator" else _HEURISTIC
+            writer = generator if request.writer == "generator" else HEURISTIC
             started = time.perf_counter()
             try:
-                reply = _written(await writer.awrite(request.state), writer, started)
+                if writer is HEURISTIC:  # it calls no model
+                    reply = _written(await writer.awrite(request.state), writer, started)
+                else:
+                    reply = _written(await aquietly(writer.awrite, request.state), writer, started)
             except GraphBubbleUp:
                 raise
             except Exception as error:  # noqa: BLE001 - the boundary: see the module's docstring
@@ -105,7 +113,7 @@ async def adrive(
         elif isinstance(request, JudgeCriteria) and judge is not None:
             started = time.perf_counter()
             try:
-                verdicts = await judge.ajudge(request.criteria, request.action, request.state)
+                verdicts = await aquietly(judge.ajudge, request.criteria, request.action, request.state)
                 reply = _judged(verdicts, request, started)
             except GraphBubbleUp:
                 raise

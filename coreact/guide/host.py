@@ -1,26 +1,28 @@
 """Facts of LangChain and LangGraph that every adapter needs, each in one place.
 
-Quiet contexts for attempts that must not stream, messages that are marked as injected, custom
-stream events, and which failure of a model call belongs to whom. No decision is made here.
+Quiet contexts for calls that must not stream, messages that are marked as injected, custom stream
+events, and what holds a tool call back. No decision is made here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import Context, copy_context
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from langchain.agents.middleware.types import ModelResponse, ToolCallRequest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langchain_core.runnables.config import merge_configs, set_config_context
 from langgraph.config import get_config
-from langgraph.errors import GraphBubbleUp
+from langgraph.types import Command
 
-from coreact.errors import ModelCallError
-from coreact.guide.loop import CallModel, Failed, Proposal
 from coreact.guide.messages import SOURCE, SOURCE_KEY
 from coreact.guide.status import STATUS_KEY, HeldCall, StepStatus
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -35,34 +37,20 @@ def quiet_context() -> Generator[Context]:
         yield context
 
 
-def later_failure(error: Exception, wanted: CallModel) -> Failed:
-    """A failed retry costs the retry; a failed first call is the agent's own failure and raises."""
-    if wanted.attempt == 0:
-        raise error
-    return Failed(error=ModelCallError(f"The model failed in a retry: {type(error).__name__}: {error}."))
+def quietly(function: Callable[..., T], *arguments: Any) -> T:
+    """Call a function so that no model call inside of it streams."""
+    with quiet_context() as context:
+        return context.run(function, *arguments)
 
 
-def outcome(error: BaseException | None, future: Any) -> Any:
-    """A future's result, or the exception it ended with."""
-    return future.result() if error is None else error
+async def aquietly(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+    """Await a function so that no model call inside of it streams."""
 
+    async def called() -> T:
+        return await function(*arguments)
 
-def tolerated(replies: list[Any]) -> tuple[Proposal | Failed, ...]:
-    """Tolerate candidates that failed as long as one did not."""
-    errors = [reply for reply in replies if isinstance(reply, BaseException)]
-    for error in errors:
-        if (
-            isinstance(error, GraphBubbleUp)
-            or not isinstance(error, Exception)
-            or len(errors) == len(replies)
-        ):
-            raise error
-    return tuple(
-        Failed(error=ModelCallError(f"A candidate failed: {type(reply).__name__}: {reply}."))
-        if isinstance(reply, Exception)
-        else reply
-        for reply in replies
-    )
+    with quiet_context() as context:
+        return await asyncio.get_running_loop().create_task(called(), context=context)
 
 
 def injected(text: str) -> AnyMessage:
@@ -81,12 +69,34 @@ def status_of(state: Any) -> StepStatus | None:
 
 
 def held_call(request: ToolCallRequest) -> tuple[StepStatus | None, HeldCall | None]:
-    """The status, and what holds this call back, if anything does."""
+    """The status, and what holds this call back, if anything does.
+
+    A call that a human was to be asked about and that nobody released is held like any other:
+    where the question was never put, it must not run.
+    """
     status = status_of(request.state)
     if status is None:
         return None, None
-    held = status["held"].get(request.tool_call["id"] or "")
-    return status, held if held is not None and held["disposition"] in ("blocked", "returned") else None
+    return status, status["held"].get(request.tool_call["id"] or "")
+
+
+def without_status(result: Any) -> Any:
+    """A tool's result without the status that an agent behind the tool hands up with its state.
+
+    A subagent that is guided as well returns its own status; it must not replace the caller's,
+    and two of them at once would conflict.
+    """
+    if isinstance(result, list):
+        return [without_status(part) for part in result]
+    if (
+        isinstance(result, Command)
+        and result.graph is None
+        and isinstance(result.update, Mapping)
+        and STATUS_KEY in result.update
+    ):
+        kept = {key: value for key, value in result.update.items() if key != STATUS_KEY}
+        return replace(result, update=kept)
+    return result
 
 
 def emit(runtime: Any, event: dict[str, Any]) -> None:

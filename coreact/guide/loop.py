@@ -164,8 +164,9 @@ def decide(
     Returns:
         A generator that yields requests and returns the `Decision`.
     """
+    spent = spent or Cost()
     run = _Run(
-        state=state, settings=settings, rung=settings.limits.rung(spent or Cost()), has_judge=has_judge
+        state=state, settings=settings, spent=spent, rung=settings.limits.rung(spent), has_judge=has_judge
     )
     if run.rung != "plain":
         yield from run.write_rubric(last_rubric)
@@ -187,6 +188,7 @@ class _Run:
 
     state: State
     settings: GuideSettings
+    spent: Cost
     rung: Rung
     has_judge: bool
     rubric: Rubric | None = None
@@ -225,13 +227,13 @@ class _Run:
         yield from self._attempt(rubric, count=count, source="candidate" if count > 1 else "first", told="")
         for _ in range(self.settings.retries):
             best = self.tried[self._best()].attempt
-            if not self._worth_a_retry(best):
+            if not self._worth_a_retry(best) or self._is_used_up():
                 break
             told = feedback(rubric, best.actions, best.judgements)
             before = len(self.tried)
             yield from self._attempt(rubric, count=1, source="retry", told=told)
-            if len(self.tried) == before:
-                break  # the model failed: keep what there is
+            if len(self.tried) == before or self._repeats_itself():
+                break  # the model failed, or is deaf to feedback: another call would buy nothing
         chosen = self._best()
         return self._decision(chosen, self._dispositions(self.tried[chosen].attempt))
 
@@ -299,6 +301,13 @@ class _Run:
         # Where some calls of a message are good, they run and the bad ones are answered with the
         # feedback: that is the retry, and it costs nothing.
         return all(verdict is False for verdict in passed)
+
+    def _repeats_itself(self) -> bool:
+        said = [[str(action) for action in tried.proposal.actions] for tried in self.tried]
+        return said[-1] in said[:-1]
+
+    def _is_used_up(self) -> bool:
+        return self.settings.limits.rung(self.spent + self.extra) == "plain"
 
     def _dispositions(self, attempt: Attempt) -> tuple[Disposition, ...]:
         passed = [judged.passed for judged in attempt.judgements]

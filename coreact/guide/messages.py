@@ -16,6 +16,7 @@ from typing import Any, Literal
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import ValidationError
 
 from coreact.errors import MessagesError, ToolSchemaError
 from coreact.rubric import Action, Observation, Role, State, Step, ToolCall, ToolContract
@@ -52,10 +53,12 @@ def contract(tool: BaseTool | Mapping[str, Any]) -> ToolContract:
             description=function.get("description") or "",
             parameters=function.get("parameters") or {},
         )
-    except (KeyError, TypeError, ValueError, AttributeError, NotImplementedError) as error:
-        name = str(getattr(tool, "name", None) or (tool.get("name") if isinstance(tool, Mapping) else tool))
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:  # pydantic's included
+        name = _name(tool)
+        lines = str(error).splitlines() or [type(error).__name__]
+        why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else lines[0].rstrip(". ")
         raise ToolSchemaError(
-            f"Tool {name!r} has no readable schema: {error}.",
+            f"Tool {name!r} has no readable schema: {why}.",
             tool=name,
             remedy="Give it a typed signature, an args_schema, or an OpenAI-style function schema.",
         ) from error
@@ -67,6 +70,13 @@ def contract(tool: BaseTool | Mapping[str, Any]) -> ToolContract:
             "read_only": read_only if isinstance(read_only, bool) else None,
         }
     )
+
+
+def _name(tool: BaseTool | Mapping[str, Any]) -> str:
+    if isinstance(tool, BaseTool):
+        return tool.name
+    function = tool.get("function")
+    return str((function if isinstance(function, Mapping) else tool).get("name", "without a name"))
 
 
 def _role(tool: ToolContract) -> Role | None:
@@ -140,8 +150,8 @@ class StateReader:
             limit: decisions with a tool call that the run may take.
 
         Raises:
-            MessagesError: a tool call without a result before a later message, or a result
-                without a call.
+            MessagesError: after the question stands a tool call without a result before a later
+                message, or a result without a call. Earlier turns are taken as plain text.
         """
         question_at = next(
             (
@@ -152,7 +162,7 @@ class StateReader:
             -1,
         )
         basis = (system, tools, limit)
-        state = self._state
+        state, read = self._state, self._read
         if (
             state is None
             or self._basis != basis
@@ -167,14 +177,15 @@ class StateReader:
                 given=tuple(text for text in texts if text),
                 limit=limit,
             )
-            self._read = list(messages[: question_at + 1])
-        at = len(self._read)
+            read = list(messages[: question_at + 1])
+        at = len(read)
         while at < len(messages):
             at, taken = _next_steps(messages, at)
             if taken:
                 state = state.after(*taken)
-        self._read.extend(messages[len(self._read) :])
-        self._state, self._basis, self._question_at = state, basis, question_at
+        # Nothing is remembered before everything was read: a broken list leaves no half-read state.
+        read.extend(messages[len(read) :])
+        self._read, self._state, self._basis, self._question_at = read, state, basis, question_at
         return state
 
     def _grew(self, messages: Sequence[AnyMessage]) -> bool:

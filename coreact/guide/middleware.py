@@ -15,11 +15,9 @@ An adapter: it turns model requests into decisions and back, and knows the facts
 
 from __future__ import annotations
 
-import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from typing import Any, Self, cast
 
 from langchain.agents.middleware.types import (
@@ -30,27 +28,18 @@ from langchain.agents.middleware.types import (
     ToolCallRequest,
     hook_config,
 )
-from langchain.agents.structured_output import AutoStrategy, ToolStrategy
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langgraph.errors import GraphBubbleUp
 from langgraph.types import Command, interrupt
 
+from coreact.errors import ConfigError
 from coreact.generate import RubricGenerator
+from coreact.guide.calls import ModelCalls
 from coreact.guide.drivers import adrive, drive
-from coreact.guide.host import (
-    assistant,
-    emit,
-    held_call,
-    injected,
-    later_failure,
-    outcome,
-    quiet_context,
-    status_of,
-    tolerated,
-)
-from coreact.guide.loop import Announce, CallModel, Decision, Failed, Proposal
+from coreact.guide.host import assistant, emit, held_call, status_of, without_status
+from coreact.guide.loop import Decision, Proposal
 from coreact.guide.messages import SOURCE, SOURCE_KEY
-from coreact.guide.session import ANSWER, DecisionGuide, Opened, event_of, proposal_of
+from coreact.guide.session import ANSWER, DecisionGuide, Opened, proposal_of
 from coreact.guide.settings import GuideSettings
 from coreact.guide.status import STATUS_KEY, CoReActState, HeldCall, StepStatus
 from coreact.judge import Judge
@@ -78,7 +67,7 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
         **settings: the fields of `GuideSettings`.
 
     Raises:
-        ConfigError: a setting is unknown or out of range.
+        ConfigError: a setting is unknown or out of range, or a subclass is told to ask.
     """
 
     state_schema = CoReActState
@@ -102,6 +91,13 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
         super().__init__()
         self.enabled = enabled
         self.settings = GuideSettings.of(**settings)
+        if "ask" in (self.settings.on_unmet, self.settings.on_unknown) and not isinstance(
+            self, _AskingMiddleware
+        ):
+            raise ConfigError(
+                f"{type(self).__name__} is a subclass and cannot ask humans: it has no node to ask in.",
+                remedy="Use CoReActMiddleware itself with the policy 'ask', or another policy.",
+            )
         self._guide = DecisionGuide(
             settings=self.settings,
             generator=generator,
@@ -126,15 +122,15 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
         if opened.state is None:
             response = handler(request)
             return self._answer(opened, None, response)
-        calls = _Calls(self.settings, opened, request)
+        calls = self._calls(opened, request)
         decision = drive(
             self._guide.loop(opened),
             generator=self._guide.generator,
             judge=self._guide.judge,
-            call_model=lambda wanted: calls.make(wanted, handler),
+            call_model=lambda wanted: calls.make(wanted, lambda added: handler(_with(request, added))),
             watch=calls.watch,
         )
-        return self._answer(opened, decision, decision.proposal.payload)
+        return self._answer(opened, decision, calls.settle(decision))
 
     async def awrap_model_call(self, request: ModelRequest[Any], handler: AsyncHandler) -> Any:
         """Guide one decision without blocking the event loop."""
@@ -144,15 +140,15 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
         if opened.state is None:
             response = await handler(request)
             return self._answer(opened, None, response)
-        calls = _Calls(self.settings, opened, request)
+        calls = self._calls(opened, request)
         decision = await adrive(
             self._guide.loop(opened),
             generator=self._guide.generator,
             judge=self._guide.judge,
-            call_model=lambda wanted: calls.amake(wanted, handler),
+            call_model=lambda wanted: calls.amake(wanted, lambda added: handler(_with(request, added))),
             watch=calls.watch,
         )
-        return self._answer(opened, decision, decision.proposal.payload)
+        return self._answer(opened, decision, calls.settle(decision))
 
     def _open(self, request: ModelRequest[Any]) -> Opened:
         system = request.system_message
@@ -161,6 +157,11 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
             tools=request.tools,
             system=str(system.text) if system is not None else "",
             status=status_of(request.state),
+        )
+
+    def _calls(self, opened: Opened, request: ModelRequest[Any]) -> ModelCalls:
+        return ModelCalls(
+            self.settings, opened, read=_proposal, write=lambda event: emit(request.runtime, event)
         )
 
     def _answer(
@@ -187,7 +188,7 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
             self._observe(request, status, error, started)
             raise
         self._observe(request, status, result, started)
-        return result
+        return without_status(result)
 
     async def awrap_tool_call(self, request: ToolCallRequest, handler: AsyncToolHandler) -> Any:
         """Run the call without blocking the event loop, or answer it with the feedback."""
@@ -205,7 +206,7 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
             self._observe(request, status, error, started)
             raise
         self._observe(request, status, result, started)
-        return result
+        return without_status(result)
 
     def _refuse(self, request: ToolCallRequest, status: StepStatus | None, held: HeldCall) -> ToolMessage:
         result = ToolMessage(
@@ -252,29 +253,28 @@ class _AskingMiddleware(CoReActMiddleware):
 
     @hook_config(can_jump_to=["model"])
     def after_model(self, state: Any, runtime: Any) -> dict[str, Any] | None:
-        """Interrupt where a proposal waits for a human, and act on the decisions."""
+        """Interrupt where a proposal waits for a human, and act on the decisions.
+
+        A resume value that is not one decision (approve or reject) for each proposal settles
+        nothing: the same question is asked again, and its `error` says what was wrong.
+        """
         status = status_of(state)
+        if status is None or not self.enabled:
+            return None
+        message, answered = _last_proposal(state["messages"])
         asked = {
             key: held
-            for key, held in (status or {"held": {}})["held"].items()
-            if held["disposition"] == "asked"
+            for key, held in status["held"].items()
+            # What another middleware has answered already (a human rejected it) is settled.
+            if held["disposition"] == "asked" and key not in answered
         }
-        if status is None or not asked or not self.enabled:
-            return None
-        message = next((m for m in reversed(state["messages"]) if isinstance(m, AIMessage)), None)
-        if message is None:
+        if not asked or message is None:
             return None
         requests = [_action_request(key, held, message) for key, held in asked.items()]
-        reply = interrupt(
-            {
-                "action_requests": requests,
-                "review_configs": [
-                    {"action_name": request["name"], "allowed_decisions": ["approve", "reject"]}
-                    for request in requests
-                ],
-            }
-        )
-        return _after_asking(status, asked, reply["decisions"])
+        update = _after_asking(status, asked, _ask(requests))
+        if ANSWER in asked and "jump_to" not in update:
+            self._guide.end(status, answer=requests[list(asked).index(ANSWER)]["args"]["answer"])
+        return update
 
     @hook_config(can_jump_to=["model"])
     async def aafter_model(self, state: Any, runtime: Any) -> dict[str, Any] | None:
@@ -282,11 +282,59 @@ class _AskingMiddleware(CoReActMiddleware):
         return self.after_model(state, runtime)
 
 
+_DECISIONS = ("approve", "reject")
+
+
+def _last_proposal(messages: Sequence[AnyMessage]) -> tuple[AIMessage | None, set[str]]:
+    answered: set[str] = set()
+    for message in reversed(messages):
+        if isinstance(message, AIMessage):
+            return message, answered
+        if isinstance(message, ToolMessage):
+            answered.add(message.tool_call_id)
+    return None, answered
+
+
 def _action_request(key: str, held: HeldCall, message: AIMessage) -> dict[str, Any]:
     if key == ANSWER:
-        return {"name": ANSWER, "args": {"answer": str(message.text)}, "description": held["text"]}
-    call = next(call for call in message.tool_calls if call["id"] == key)
-    return {"name": call["name"], "args": call["args"], "description": held["text"]}
+        words = str(message.text)
+        if not words and message.tool_calls:  # a structured answer
+            words = json.dumps(message.tool_calls[0]["args"], ensure_ascii=False, default=str)
+        return {"name": ANSWER, "args": {"answer": words}, "description": held["text"]}
+    for call in message.tool_calls:
+        if call["id"] == key:
+            return {"name": call["name"], "args": call["args"], "description": held["text"]}
+    broken = next((call for call in message.invalid_tool_calls if (call["id"] or "") == key), None)
+    name, arguments = (broken["name"], broken["args"]) if broken is not None else ("", "")
+    return {"name": name or "", "args": {"arguments": arguments or ""}, "description": held["text"]}
+
+
+def _ask(requests: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    question = {
+        "action_requests": list(requests),
+        "review_configs": [
+            {"action_name": request["name"], "allowed_decisions": list(_DECISIONS)} for request in requests
+        ],
+    }
+    # The host keeps a resume value before anyone reads it, so a wrong one cannot be refused by an
+    # error: every later resume would meet it again.
+    reply = interrupt(question)
+    while (decisions := _decisions(reply, len(requests))) is None:
+        error = (
+            f"The resume value {reply!r} does not decide the proposals. Resume with "
+            '{"decisions": [{"type": "approve"} or {"type": "reject", "message": "…"}, …]}, '
+            f"{len(requests)} in all."
+        )
+        reply = interrupt(question | {"error": error})
+    return decisions
+
+
+def _decisions(reply: Any, expected: int) -> Sequence[Mapping[str, Any]] | None:
+    decisions = reply.get("decisions") if isinstance(reply, Mapping) else None
+    if not isinstance(decisions, list | tuple) or len(decisions) != expected:
+        return None
+    decided = all(isinstance(one, Mapping) and one.get("type") in _DECISIONS for one in decisions)
+    return decisions if decided else None
 
 
 def _after_asking(
@@ -309,103 +357,17 @@ def _after_asking(
     return update | {STATUS_KEY: StepStatus(**(status | {"held": held}))}
 
 
-class _Calls:
-    """The model calls of one decision."""
-
-    def __init__(self, settings: GuideSettings, opened: Opened, request: ModelRequest[Any]) -> None:
-        self._opened = opened
-        self._request = request
-        self._answer_tools = answer_tools(request.response_format)
-        may_reject = settings.retries > 0 or settings.candidates > 1
-        self._quiet_first = may_reject and settings.stream == "accepted"
-        self._quiet_later = may_reject
-        self._live = settings.stream == "live"
-
-    def make(self, wanted: CallModel, handler: Handler) -> tuple[Proposal | Failed, ...]:
-        request = self._request_for(wanted)
-        if wanted.count == 1:
-            return (self._one(wanted, handler, request),)
-        with ThreadPoolExecutor(wanted.count) as pool:  # each with the context of this node
-            contexts = [copy_context() for _ in range(wanted.count)]
-            futures = [pool.submit(context.run, self._one, wanted, handler, request) for context in contexts]
-            return tolerated([outcome(future.exception(), future) for future in futures])
-
-    async def amake(self, wanted: CallModel, handler: AsyncHandler) -> tuple[Proposal | Failed, ...]:
-        request = self._request_for(wanted)
-        if wanted.count == 1:
-            return (await self._aone(wanted, handler, request),)
-        replies = await asyncio.gather(
-            *(self._aone(wanted, handler, request) for _ in range(wanted.count)), return_exceptions=True
-        )
-        return tolerated(list(replies))
-
-    def _one(self, wanted: CallModel, handler: Handler, request: ModelRequest[Any]) -> Proposal | Failed:
-        started = time.perf_counter()
-        try:
-            if self._quiet(wanted):
-                with quiet_context() as context:
-                    response = context.run(handler, request)
-            else:
-                response = handler(request)
-        except GraphBubbleUp:
-            raise
-        except Exception as error:  # noqa: BLE001 - a model's client may raise anything; see later_failure
-            return later_failure(error, wanted)
-        return self._proposal(response, started)
-
-    async def _aone(
-        self, wanted: CallModel, handler: AsyncHandler, request: ModelRequest[Any]
-    ) -> Proposal | Failed:
-        started = time.perf_counter()
-        try:
-            if self._quiet(wanted):
-                with quiet_context() as context:
-                    coroutine = cast("Any", handler(request))
-                    response = await asyncio.get_running_loop().create_task(coroutine, context=context)
-            else:
-                response = await handler(request)
-        except GraphBubbleUp:
-            raise
-        except Exception as error:  # noqa: BLE001 - a model's client may raise anything; see later_failure
-            return later_failure(error, wanted)
-        return self._proposal(response, started)
-
-    def _quiet(self, wanted: CallModel) -> bool:
-        first = wanted.attempt == 0 and wanted.count == 1
-        return self._quiet_first if first else self._quiet_later
-
-    def _proposal(self, response: ModelResponse[Any], started: float) -> Proposal:
-        message = assistant(response) or AIMessage("")
-        return proposal_of(
-            message, payload=response, answer_tools=self._answer_tools, seconds=time.perf_counter() - started
-        )
-
-    def _request_for(self, wanted: CallModel) -> ModelRequest[Any]:
-        added = [injected(text) for text in (wanted.guidance, wanted.feedback) if text]
-        if not added:
-            return self._request
-        return self._request.override(messages=[*self._request.messages, *added])
-
-    def watch(self, announced: Announce) -> None:
-        """Send an announcement to custom streams, and retract a live attempt that was rejected."""
-        emit(self._request.runtime, event_of(self._opened, announced))
-        attempt = announced.attempt
-        if self._live and attempt is not None and attempt.index == 0 and attempt.rejected_by:
-            emit(
-                self._request.runtime,
-                {
-                    "type": "coreact.retract",
-                    "run": self._opened.run,
-                    "step": self._opened.step,
-                    "message_id": attempt.message["data"].get("id"),
-                },
-            )
+def _with(request: ModelRequest[Any], added: Sequence[AnyMessage]) -> ModelRequest[Any]:
+    return request.override(messages=[*request.messages, *added]) if added else request
 
 
-def answer_tools(response_format: Any) -> frozenset[str]:
-    """Names of the artificial tools through which a structured answer is handed in."""
-    if isinstance(response_format, AutoStrategy):
-        response_format = ToolStrategy(schema=response_format.schema)
-    if isinstance(response_format, ToolStrategy):
-        return frozenset(spec.name for spec in response_format.schema_specs)
-    return frozenset()
+def _proposal(response: ModelResponse[Any], seconds: float) -> Proposal:
+    message = assistant(response) or AIMessage("")
+    # A call that comes with its result is the artificial one that hands in a structured answer.
+    answered = {result.tool_call_id for result in response.result if isinstance(result, ToolMessage)}
+    return proposal_of(
+        message,
+        payload=response,
+        answer_tools=frozenset(call["name"] for call in message.tool_calls if call["id"] in answered),
+        seconds=seconds,
+    )

@@ -1,48 +1,38 @@
 """Guidance for hand-written graphs: wrap the model node, and the tools behind it.
 
     builder.add_node("model", guide(call_model, tools=tools))
-    builder.add_node("tools", ToolNode(tools, wrap_tool_call=refuse_held))
+    builder.add_node("tools", ToolNode(tools, wrap_tool_call=refuse_held, awrap_tool_call=arefuse_held))
 
 The graph's state is `CoReActState`, or any state with `messages` and `coreact` keys. The wrapped
 node is called with the rubric at the end of `messages`; what it returned for the chosen attempt is
 passed on unchanged, with the public status beside it. Asking a human is left to the graph: a held
-action stands in the status with the disposition `asked`, and a later node may interrupt there.
+action stands in the status' `held` with the disposition `asked`, and a later node may interrupt
+there. A call runs once that node has taken it out of `held`; until then it is refused.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.tools import BaseTool
 from langgraph.config import get_stream_writer
-from langgraph.errors import GraphBubbleUp
 from langgraph.prebuilt.tool_node import ToolCallRequest
 
 from coreact.errors import ConfigError, MessagesError
 from coreact.generate import RubricGenerator
+from coreact.guide.calls import ModelCalls
 from coreact.guide.drivers import adrive, drive
-from coreact.guide.host import (
-    held_call,
-    injected,
-    later_failure,
-    outcome,
-    quiet_context,
-    status_of,
-    tolerated,
-)
-from coreact.guide.loop import Announce, CallModel, Failed, Proposal
+from coreact.guide.host import held_call, status_of, without_status
+from coreact.guide.loop import Decision, Proposal
 from coreact.guide.messages import SOURCE, SOURCE_KEY
-from coreact.guide.session import DecisionGuide, Opened, event_of, proposal_of
+from coreact.guide.session import DecisionGuide, Opened, proposal_of
 from coreact.guide.settings import GuideSettings
-from coreact.guide.status import STATUS_KEY
+from coreact.guide.status import STATUS_KEY, HeldCall
 from coreact.judge import Judge
 from coreact.trace import Recorder
 
@@ -95,8 +85,16 @@ def guide(
 def refuse_held(request: ToolCallRequest, execute: Callable[[ToolCallRequest], Any]) -> Any:
     """Tool wrapper for `ToolNode(tools, wrap_tool_call=refuse_held)`: held calls get their feedback."""
     _, held = held_call(request)
-    if held is None:
-        return execute(request)
+    return without_status(execute(request)) if held is None else _refusal(request, held)
+
+
+async def arefuse_held(request: ToolCallRequest, execute: Callable[[ToolCallRequest], Awaitable[Any]]) -> Any:
+    """The same for graphs that run async: `ToolNode(tools, awrap_tool_call=arefuse_held)`."""
+    _, held = held_call(request)
+    return without_status(await execute(request)) if held is None else _refusal(request, held)
+
+
+def _refusal(request: ToolCallRequest, held: HeldCall) -> ToolMessage:
     return ToolMessage(
         content=held["text"],
         tool_call_id=request.tool_call["id"],
@@ -126,29 +124,30 @@ class _GuidedNode:
             )
         opened = self._open(state)
         if opened.state is None:
-            update = self._node(state)
-            return self._closed(update, opened, None)
+            return self._closed(self._node(state), opened, None)
+        calls = self._calls(opened)
         decision = drive(
             self._guide.loop(opened),
             generator=self._guide.generator,
             judge=self._guide.judge,
-            call_model=lambda wanted: self._calls(state, wanted),
-            watch=lambda announced: _announce(opened, announced),
+            call_model=lambda wanted: calls.make(wanted, lambda added: self._node(_shown(state, added))),
+            watch=calls.watch,
         )
-        return self._closed(decision.proposal.payload, opened, decision)
+        return self._closed(calls.settle(decision), opened, decision)
 
     async def acall(self, state: Any) -> dict[str, Any]:
         opened = self._open(state)
         if opened.state is None:
             return self._closed(await self._anode(state), opened, None)
+        calls = self._calls(opened)
         decision = await adrive(
             self._guide.loop(opened),
             generator=self._guide.generator,
             judge=self._guide.judge,
-            call_model=lambda wanted: self._acalls(state, wanted),
-            watch=lambda announced: _announce(opened, announced),
+            call_model=lambda wanted: calls.amake(wanted, lambda added: self._anode(_shown(state, added))),
+            watch=calls.watch,
         )
-        return self._closed(decision.proposal.payload, opened, decision)
+        return self._closed(calls.settle(decision), opened, decision)
 
     def _open(self, state: Any) -> Opened:
         messages = list(state["messages"])
@@ -160,49 +159,14 @@ class _GuidedNode:
             status=status_of(state),
         )
 
-    def _closed(self, update: Any, opened: Opened, decision: Any) -> dict[str, Any]:
-        return {**update, STATUS_KEY: self._guide.close(opened, decision, message=_last_assistant(update))}
+    def _calls(self, opened: Opened) -> ModelCalls:
+        return ModelCalls(self._guide.settings, opened, read=_proposal, write=_writer())
 
-    def _calls(self, state: Any, wanted: CallModel) -> tuple[Proposal | Failed, ...]:
-        shown = _shown(state, wanted)
-        if wanted.count == 1:
-            return (self._one(shown, wanted),)
-        with ThreadPoolExecutor(wanted.count) as pool:
-            contexts = [copy_context() for _ in range(wanted.count)]
-            futures = [pool.submit(context.run, self._one, shown, wanted) for context in contexts]
-            return tolerated([outcome(future.exception(), future) for future in futures])
-
-    async def _acalls(self, state: Any, wanted: CallModel) -> tuple[Proposal | Failed, ...]:
-        shown = _shown(state, wanted)
-        if wanted.count == 1:
-            return (await self._aone(shown, wanted),)
-        replies = await asyncio.gather(
-            *(self._aone(shown, wanted) for _ in range(wanted.count)), return_exceptions=True
-        )
-        return tolerated(list(replies))
-
-    def _one(self, shown: Any, wanted: CallModel) -> Proposal | Failed:
-        started = time.perf_counter()
-        try:
-            with quiet_context() as context:
-                update = context.run(self._node, shown)
-        except GraphBubbleUp:
-            raise
-        except Exception as error:  # noqa: BLE001 - a model's client may raise anything; see later_failure
-            return later_failure(error, wanted)
-        return _proposal(update, started)
-
-    async def _aone(self, shown: Any, wanted: CallModel) -> Proposal | Failed:
-        started = time.perf_counter()
-        try:
-            with quiet_context() as context:
-                task = asyncio.get_running_loop().create_task(self._anode(shown), context=context)
-                update = await task
-        except GraphBubbleUp:
-            raise
-        except Exception as error:  # noqa: BLE001 - a model's client may raise anything; see later_failure
-            return later_failure(error, wanted)
-        return _proposal(update, started)
+    def _closed(self, update: Any, opened: Opened, decision: Decision | None) -> dict[str, Any]:
+        message = _last_assistant(update)
+        if message is None:
+            raise _no_message()
+        return {**_own(update), STATUS_KEY: self._guide.close(opened, decision, message=message)}
 
     async def _anode(self, state: Any) -> Any:
         if inspect.iscoroutinefunction(self._node):
@@ -210,27 +174,50 @@ class _GuidedNode:
         return await asyncio.to_thread(self._node, state)
 
 
-def _shown(state: Any, wanted: CallModel) -> Any:
-    added = [injected(text) for text in (wanted.guidance, wanted.feedback) if text]
+def _writer() -> Callable[[dict[str, Any]], object]:
+    try:
+        return get_stream_writer()
+    except (RuntimeError, KeyError):  # outside of a graph nobody streams
+        return lambda _: None
+
+
+def _shown(state: Any, added: Sequence[AnyMessage]) -> Any:
     return {**state, "messages": [*state["messages"], *added]} if added else state
 
 
-def _announce(opened: Opened, announced: Announce) -> None:
-    get_stream_writer()(event_of(opened, announced))
-
-
-def _proposal(update: Any, started: float) -> Proposal:
+def _proposal(update: Any, seconds: float) -> Proposal:
     message = _last_assistant(update)
     if message is None:
-        raise MessagesError(
-            "The guided node returned no assistant message.",
-            index=0,
-            remedy='Return {"messages": [ai_message]}.',
-        )
-    return proposal_of(message, payload=update, seconds=time.perf_counter() - started)
+        raise _no_message()
+    return proposal_of(message, payload=update, seconds=seconds)
+
+
+def _no_message() -> MessagesError:
+    return MessagesError(
+        "The guided node returned no assistant message.",
+        index=0,
+        remedy='Return {"messages": [ai_message]}.',
+    )
+
+
+def _own(update: Mapping[str, Any]) -> Mapping[str, Any]:
+    # A node that returns the whole conversation must not carry the rubric into the history.
+    messages = update["messages"]
+    if not isinstance(messages, list | tuple):
+        return update
+    kept = [message for message in messages if not _is_for_one_request(message)]
+    return update if len(kept) == len(messages) else {**update, "messages": kept}
+
+
+def _is_for_one_request(message: Any) -> bool:
+    return (
+        isinstance(message, HumanMessage)
+        and message.id is None
+        and message.additional_kwargs.get(SOURCE_KEY) == SOURCE
+    )
 
 
 def _last_assistant(update: Any) -> AIMessage | None:
     found = update.get("messages", ()) if isinstance(update, Mapping) else ()
-    messages = [found] if isinstance(found, BaseMessage) else list(found)
+    messages = found if isinstance(found, list | tuple) else [found]
     return next((message for message in reversed(messages) if isinstance(message, AIMessage)), None)

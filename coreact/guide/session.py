@@ -12,7 +12,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any
 
 from langchain_core.messages import (
@@ -26,8 +25,10 @@ from langchain_core.messages import (
 from langchain_core.tools import BaseTool
 from langgraph.config import get_config
 
+from coreact import __version__
 from coreact.errors import CoReActError
-from coreact.generate import HeuristicGenerator, RubricGenerator
+from coreact.generate import RubricGenerator
+from coreact.guide.drivers import HEURISTIC
 from coreact.guide.loop import Announce, Decision, Loop, Proposal, decide
 from coreact.guide.messages import StateReader, actions_of, contract, is_injected
 from coreact.guide.settings import GuideSettings
@@ -50,7 +51,6 @@ class Session:
     reader: StateReader = field(default_factory=StateReader)
     recorded: list[BaseMessage] = field(default_factory=list)
     last_rubric: Rubric | None = None
-    scores: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +62,8 @@ class Opened:
     turn: str
     step: int
     spent: Cost
+    run_score: float | None
+    run_judged: int
     state: State | None
     """None where the messages or tools could not be read; `error` says why, and the agent goes on
     unguided."""
@@ -88,7 +90,7 @@ class DecisionGuide:
         seed: int | None = None,
     ) -> None:
         self.settings = settings
-        self.generator: RubricGenerator = generator or HeuristicGenerator()
+        self.generator: RubricGenerator = generator or HEURISTIC
         self.judge = judge
         self.recorder = recorder
         self.agent = agent
@@ -109,10 +111,13 @@ class DecisionGuide:
     ) -> Opened:
         """Find the run this decision belongs to and read its state. Never raises on data."""
         turn, question = _turn(messages)
-        if status is None or status["turn"] != turn:
-            run, step, spent = new_id(), 0, Cost()
+        # Where no user message is left (a summary took its place) the run goes on.
+        if status is None or turn not in ("", status["turn"]):
+            run, step, spent, run_score, run_judged = new_id(), 0, Cost(), None, 0
         else:
-            run, step, spent = status["run"], status["step"] + 1, Cost(**status["spent"])
+            run, turn, step = status["run"], status["turn"], status["step"] + 1
+            spent = Cost.model_validate(status["spent"])
+            run_score, run_judged = status["run_score"], status["run_judged"]
         session, is_new = self._session(run)
         state: State | None = None
         error: CoReActError | None = None
@@ -131,7 +136,7 @@ class DecisionGuide:
                     thread_id=_configurable("thread_id"),
                     settings=self.settings.model_dump(mode="json"),
                     seed=self.seed,
-                    version=version("coreact"),
+                    version=__version__,
                 )
             )
         return Opened(
@@ -140,6 +145,8 @@ class DecisionGuide:
             turn=turn,
             step=step,
             spent=spent,
+            run_score=run_score,
+            run_judged=run_judged,
             state=state,
             error=error,
             messages=messages,
@@ -200,12 +207,19 @@ class DecisionGuide:
             errors.append(f"{type(opened.error).__name__}: {opened.error}")
         judgements = decision.chosen.judgements if decision is not None else ()
         scores = [one.score for one in judgements if one.score is not None]
+        score = sum(scores) / len(scores) if scores else None
+        run_score, run_judged = opened.run_score, opened.run_judged
+        if score is not None:
+            run_score = ((run_score or 0.0) * run_judged + score) / (run_judged + 1)
+            run_judged += 1
         status = StepStatus(
             run=opened.run,
             turn=opened.turn,
             step=opened.step,
             status=_summary(judgements),
-            score=sum(scores) / len(scores) if scores else None,
+            score=score,
+            run_score=run_score,
+            run_judged=run_judged,
             judged=sum(one.judged for one in judgements),
             total=sum(one.total for one in judgements),
             unmet=[verdict.reason for one in judgements for verdict in one.unmet],
@@ -222,9 +236,9 @@ class DecisionGuide:
         )
         if self.recorder is not None:
             self._record(opened, decision, errors, message)
-            if status["score"] is not None:
-                opened.session.scores.append(status["score"])
-            self._end(opened, decision, message)
+            answer = _answered(decision, message)
+            if answer is not None:
+                self.end(status, answer=answer)
         return status
 
     def _record(
@@ -263,23 +277,12 @@ class DecisionGuide:
             )
         )
 
-    def _end(self, opened: Opened, decision: Decision | None, message: AIMessage | None) -> None:
-        assert self.recorder is not None  # noqa: S101 - the caller checked; this tells the type checker
-        actions = (
-            decision.proposal.actions if decision is not None else actions_of(message) if message else ()
-        )
-        answers = [action.answer for action in actions if action.answer is not None]
-        if not answers or (decision is not None and "asked" in decision.dispositions):
-            return
-        scores = opened.session.scores
-        self.recorder.end(
-            RunEnd(
-                run=opened.run,
-                status="done",
-                answer=answers[-1],
-                score=sum(scores) / len(scores) if scores else None,
+    def end(self, status: StepStatus, *, answer: str) -> None:
+        """Record that the run ended with an answer (an empty one where the model proposed nothing)."""
+        if self.recorder is not None:
+            self.recorder.end(
+                RunEnd(run=status["run"], status="done", answer=answer, score=status["run_score"])
             )
-        )
 
     def observe(
         self,
@@ -379,6 +382,19 @@ def _held(decision: Decision | None) -> dict[str, HeldCall]:
             key = action.call.id if action.call is not None else ANSWER
             held[key] = HeldCall(disposition=disposition, text=refusal(decision.rubric, action, judged))
     return held
+
+
+def _answered(decision: Decision | None, message: AIMessage | None) -> str | None:
+    # The answer this decision ends the run with; None where the run goes on or waits for a human.
+    if decision is not None and "asked" in decision.dispositions:
+        return None
+    actions = decision.proposal.actions if decision is not None else actions_of(message) if message else ()
+    for action in reversed(actions):
+        if action.answer is not None:
+            return action.answer
+    # A message whose every call is malformed ends an agent's run as an empty answer does.
+    ends = actions and all(action.call is not None and action.call.malformed for action in actions)
+    return "" if ends else None
 
 
 def _unjudged(proposal: Proposal) -> Attempt:

@@ -38,6 +38,10 @@ class StepStatus(TypedDict):
     it could not be judged; `off`: there was no rubric (see `errors`, `rung`)."""
     score: float | None
     """Mean score of the step's actions in [0, 1], or None."""
+    run_score: float | None
+    """Mean score in [0, 1] of the judged steps of this run so far, or None."""
+    run_judged: int
+    """Steps of this run that have a score."""
     judged: int
     total: int
     """`judged` of `total` criteria that applied could be decided."""

@@ -2,18 +2,23 @@
 
 The weighted mean of explicit rubrics (RaR, arXiv 2507.17746): met weight over judged weight,
 `partial` counting half. What differs: weight that nobody could judge is left out of the score
-and bounds the pass instead. `passed` is True only if it would hold with every unknown unmet,
-False if it would fail with every unknown met, else None.
+and bounds the pass instead. `passed` is True only if it would hold however the unknowns turn
+out, False if it would fail however they do, else None. Without dependencies that means: with every
+unknown unmet, and with every unknown met. A criterion that depends on an unknown one may turn out
+not to apply, so each bound also leaves out those of them that speak for the other side; that is
+cautious, so it may say None where all outcomes together would tell.
+Sums are exact, so neither the order nor the size of weights moves a score.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 from coreact.judge.records import Cost, Judgement, Status, Verdict
 from coreact.rubric import Criterion, Rubric
 
-_CREDIT: dict[Status, float] = {"met": 1.0, "partial": 0.5, "unmet": 0.0}
+_CREDIT: dict[Status, Fraction] = {"met": Fraction(1), "partial": Fraction(1, 2), "unmet": Fraction(0)}
 
 
 def judgement(rubric: Rubric, verdicts: Sequence[Verdict], *, cost: Cost | None = None) -> Judgement:
@@ -36,15 +41,12 @@ def judgement(rubric: Rubric, verdicts: Sequence[Verdict], *, cost: Cost | None 
     ordered = _with_dependencies(rubric, by_id)
     judged = [(c, v) for c, v in ordered if v.status in _CREDIT]
     unknown = [(c, v) for c, v in ordered if v.status == "unknown"]
-    weight = sum(c.weight for c, _ in judged)
-    credit = sum(c.weight * _CREDIT[v.status] for c, v in judged)
-    # Rounding noise must not carry the share out of [0, 1] or over a threshold.
-    score = min(1.0, round(credit / weight, 12)) if weight else None
+    score = _share([(criterion, _CREDIT[verdict.status]) for criterion, verdict in judged])
     return Judgement(
         rubric=rubric.lock,
         verdicts=tuple(verdict for _, verdict in ordered),
         score=score,
-        passed=_passed(rubric.threshold, credit, weight, judged, unknown),
+        passed=_passed(rubric, judged, [criterion for criterion, _ in unknown]),
         judged=len(judged),
         total=len(judged) + len(unknown),
         cost=cost or Cost(),
@@ -60,10 +62,11 @@ def _with_dependencies(rubric: Rubric, by_id: dict[str, Verdict]) -> list[tuple[
             for name in criterion.depends_on
             if settled[name].status in ("unmet", "partial", "not_applicable")
         ]
-        if failed and verdict.status not in ("not_applicable", "unknown"):
+        if failed and verdict.status != "not_applicable":
             verdict = verdict.model_copy(
                 update={
                     "status": "not_applicable",
+                    "fault": "none",
                     "reason": f"it applies only when {', '.join(failed)} holds",
                 }
             )
@@ -71,22 +74,43 @@ def _with_dependencies(rubric: Rubric, by_id: dict[str, Verdict]) -> list[tuple[
     return [(criterion, settled[criterion.id]) for criterion in rubric]
 
 
-def _passed(
-    threshold: float,
-    credit: float,
-    weight: float,
-    judged: Sequence[tuple[Criterion, Verdict]],
-    unknown: Sequence[tuple[Criterion, Verdict]],
-) -> bool | None:
-    if any(c.veto and v.status == "unmet" for c, v in judged):
-        return False
-    open_weight = sum(c.weight for c, _ in unknown)
+def _share(parts: Sequence[tuple[Criterion, Fraction]]) -> float | None:
+    weight = sum(Fraction(criterion.weight) for criterion, _ in parts)
     if not weight:
         return None
-    lowest = round(credit / (weight + open_weight), 12)
-    highest = round((credit + open_weight) / (weight + open_weight), 12)
-    if highest < threshold:
+    credit = sum(Fraction(criterion.weight) * part for criterion, part in parts)
+    # Weights are binary fractions of what was written: 0.3 + 0.3 must reach a threshold of 0.6.
+    return round(float(credit / weight), 12)
+
+
+def _passed(
+    rubric: Rubric, judged: Sequence[tuple[Criterion, Verdict]], unknown: Sequence[Criterion]
+) -> bool | None:
+    if not judged:
+        return None
+    loose = _hanging_on(rubric, {criterion.id for criterion in unknown})
+    vetoed = [criterion for criterion, verdict in judged if criterion.veto and verdict.status == "unmet"]
+    if any(criterion.id not in loose for criterion in vetoed):
         return False
-    if lowest >= threshold and not any(c.veto for c, _ in unknown):
-        return True
-    return None
+    lowest = [(criterion, Fraction(0)) for criterion in unknown]
+    highest = [(criterion, Fraction(1)) for criterion in unknown]
+    for criterion, verdict in judged:
+        credit = _CREDIT[verdict.status]
+        helps = credit >= rubric.threshold
+        if not (helps and criterion.id in loose):
+            lowest.append((criterion, credit))
+        if helps or criterion.id not in loose:
+            highest.append((criterion, credit))
+    if (_share(highest) or 0.0) < rubric.threshold:
+        return False
+    open_veto = vetoed or any(criterion.veto for criterion in unknown)
+    return True if (_share(lowest) or 0.0) >= rubric.threshold and not open_veto else None
+
+
+def _hanging_on(rubric: Rubric, unknown: set[str]) -> set[str]:
+    """Ids of the criteria that apply or not depending on an unknown one, directly or through others."""
+    hanging: set[str] = set()
+    for criterion in rubric:
+        if (unknown | hanging) & set(criterion.depends_on):
+            hanging.add(criterion.id)
+    return hanging

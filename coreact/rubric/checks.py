@@ -10,10 +10,11 @@ judging prose (that is a judge's work) and negation (that is a criterion's polar
 from __future__ import annotations
 
 import json
+import unicodedata
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import re2
 from jsonschema import Draft202012Validator
@@ -32,9 +33,17 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from coreact.errors import ConfigError, ToolSchemaError
-from coreact.rubric.canonical import canonical_json
+from coreact.rubric.canonical import canonical_json, digest
 from coreact.rubric.state import Action, Record, State, Step, ToolCall, ToolContract
-from coreact.rubric.words import canonical_url, fold, similarity, stands_in, urls, words
+from coreact.rubric.words import (
+    canonical_url,
+    fold,
+    is_web_address,
+    similarity,
+    stands_in,
+    urls,
+    words,
+)
 
 FindingStatus = Literal["met", "unmet", "not_applicable", "unknown"]
 """What a check can say. `unknown`: code could not decide; `not_applicable`: nothing to decide."""
@@ -63,9 +72,17 @@ def _not_applicable(reason: str) -> Finding:
     return Finding(reason=reason, status="not_applicable")
 
 
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False, default=lambda odd: type(odd).__qualname__)
+    except (TypeError, ValueError, RecursionError):  # odd keys, an integer of 5000 digits, deep nesting
+        return canonical_json(value).decode()
+
+
 def _shown(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    text = " ".join(text.split())
+    text = " ".join(_text(value).split())
     return f'"{text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"}"'
 
 
@@ -75,6 +92,9 @@ def _one_of(values: tuple[str, ...]) -> str:
 
 
 class _Check(Record):
+    specific: ClassVar[bool] = True
+    """Whether `explain()` alone tells an agent what to change; otherwise the reason must go with it."""
+
     @model_serializer(mode="wrap")
     def _always_with_kind(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # `kind` is a default, and a rubric's lock leaves defaults out: without this, checks that
@@ -157,7 +177,7 @@ class _ArgumentCheck(_Check):
     def evaluate(self, action: Action, state: State) -> Finding:
         present, value = self._value(action)
         if not present:
-            return _not_applicable(f"the action has no {self._name}")
+            return _not_applicable(f"the action has no {self._name if self.argument else 'text argument'}")
         return self._decide(value, action, state)
 
     @abstractmethod
@@ -172,7 +192,7 @@ class ArgumentContains(_ArgumentCheck):
     at_least: int = Field(default=1, ge=1)
 
     def _decide(self, value: Any, action: Action, state: State) -> Finding:
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+        text = _text(value)
         found = [term for term in self.terms if stands_in(term, text)]
         wanted = min(self.at_least, len(self.terms))
         if len(found) >= wanted:
@@ -186,8 +206,9 @@ class ArgumentContains(_ArgumentCheck):
             return f"Put {terms[0]} into {self._name}."
         if self.at_least >= len(terms):
             return f"Put {', '.join(terms[:-1])} and {terms[-1]} into {self._name}."
-        count = "one" if self.at_least == 1 else str(self.at_least)
-        return f"Put at least {count} of {', '.join(terms)} into {self._name}."
+        if self.at_least == 1:  # the first term is the one its writer would take
+            return f"Put {terms[0]} into {self._name}, or else {' or '.join(terms[1:])}."
+        return f"Put at least {self.at_least} of {', '.join(terms)} into {self._name}."
 
 
 class ArgumentEquals(_ArgumentCheck):
@@ -221,8 +242,7 @@ class ArgumentMatches(_ArgumentCheck):
         return pattern
 
     def _decide(self, value: Any, action: Action, state: State) -> Finding:
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-        clean = text.encode("utf-8", "backslashreplace").decode("utf-8")
+        clean = _text(value).encode("utf-8", "backslashreplace").decode("utf-8")
         if _pattern(self.pattern).search(clean):
             return _met(f"{self._name} matches {_shown(self.pattern)}")
         return _unmet(f"{self._name} is {_shown(value)} and does not match {_shown(self.pattern)}")
@@ -250,9 +270,11 @@ class ArgumentInRange(_ArgumentCheck):
             return _unmet(f"{self._name} is {_shown(value)}, not a number")
         low = self.minimum is None or value >= self.minimum
         high = self.maximum is None or value <= self.maximum
-        return (_met if low and high else _unmet)(f"{self._name} is {value}")
+        return (_met if low and high else _unmet)(f"{self._name} is {_shown(value)}")
 
     def explain(self) -> str:
+        if self.minimum is None and self.maximum is None:
+            return f"Make {self._name} a number."
         if self.minimum is None:
             return f"Keep {self._name} at most {self.maximum}."
         if self.maximum is None:
@@ -266,6 +288,7 @@ class ArgumentInRange(_ArgumentCheck):
 class ArgumentsFitSchema(_Check):
     """The call names a tool that exists and its arguments satisfy that tool's own JSON schema."""
 
+    specific: ClassVar[bool] = False
     kind: Literal["arguments_fit_schema"] = "arguments_fit_schema"
 
     def evaluate(self, action: Action, state: State) -> Finding:
@@ -303,7 +326,9 @@ def schema_problem(tool: ToolContract, arguments: Mapping[str, Any]) -> str | No
     try:
         validator = _validator(json.dumps(tool.parameters, sort_keys=True, default=str))
         errors = sorted(validator.iter_errors(arguments), key=lambda error: list(map(str, error.path)))
-    except (SchemaError, Unresolvable, TypeError, ValueError, RecursionError) as error:
+    except (SchemaError, Unresolvable, TypeError, ValueError, ArithmeticError, RecursionError) as error:
+        if isinstance(error, ValueError | ArithmeticError) and _has_odd_number(arguments):
+            return "a number in them is not finite or too large"
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ToolSchemaError(
             f"The JSON schema of tool {tool.name!r} is broken: {first}.", tool=tool.name, remedy=remedy
@@ -314,6 +339,12 @@ def schema_problem(tool: ToolContract, arguments: Mapping[str, Any]) -> str | No
     message = errors[0].message
     message = message if len(message) <= 2 * _SHOWN else message[: 2 * _SHOWN - 1] + "…"
     return f"{where}: {message}" if where else message
+
+
+def _has_odd_number(arguments: Mapping[str, Any]) -> bool:
+    # These two marks stand in canonical JSON for numbers beyond JSON's and for nothing else.
+    written = canonical_json(arguments)
+    return b'{"$float"' in written or b'{"$int"' in written
 
 
 @lru_cache(maxsize=512)
@@ -327,9 +358,9 @@ def _validator(schema_json: str) -> Any:
 class HasProvenance(_ArgumentCheck):
     """The argument's value stands in the question, in given text or in an observation.
 
-    Short values (one folded word of at most two characters), booleans and free text that only
-    partly stands somewhere say nothing and are not applicable or met: the check is there to catch
-    identifiers, names and addresses that come from nowhere.
+    Short values (one folded word of at most two characters), booleans and objects name nothing and
+    are not applicable. A text must stand somewhere whole, word for word, so this is for
+    identifiers, names and addresses, not for free text such as a query.
     """
 
     kind: Literal["has_provenance"] = "has_provenance"
@@ -338,7 +369,7 @@ class HasProvenance(_ArgumentCheck):
         if isinstance(value, bool) or value is None or isinstance(value, Mapping):
             return _not_applicable(f"{self._name} is {_shown(value)}, which names nothing")
         values = value if isinstance(value, list | tuple) else [value]
-        named = [text for text in map(str, values) if len(fold(text)) > 2]
+        named = [text for text in map(_text, values) if len(fold(text)) > 2]
         if not named:
             return _not_applicable(f"{self._name} is too short to trace")
         strange = [text for text in named if not _traced(text, state)]
@@ -353,18 +384,21 @@ class HasProvenance(_ArgumentCheck):
 
 
 def _traced(text: str, state: State) -> bool:
-    if "://" in text:
+    if is_web_address(text):
         return canonical_url(text) in state.urls_seen
     return state.knows(text)
 
 
 class UrlSeenUnvisited(_ArgumentCheck):
-    """The address stood in the question or an observation and has not been opened yet."""
+    """The address stood in the question or an observation and has not been opened yet.
+
+    Only http(s) addresses; anything else is not applicable.
+    """
 
     kind: Literal["url_seen_unvisited"] = "url_seen_unvisited"
 
     def _decide(self, value: Any, action: Action, state: State) -> Finding:
-        if not isinstance(value, str) or "://" not in value:
+        if not isinstance(value, str) or not is_web_address(value):
             return _not_applicable(f"{self._name} is no web address")
         address = canonical_url(value)
         if address not in state.urls_seen:
@@ -381,7 +415,8 @@ class NotRepeat(_Check):
     """The call does not repeat an earlier one that succeeded.
 
     A tool known to be read-only repeats when an earlier call of it, with nothing written since,
-    has equal arguments or (search tools) arguments of at least `similarity` word overlap.
+    has equal arguments or (search tools) texts of at least `similarity` word overlap and all other
+    arguments equal: the next page of a search is something new.
     Any other tool repeats only in a plain loop: the last two steps were this very call and gave
     the same text both times, since polling and stepping tools are called alike on purpose.
     """
@@ -406,7 +441,10 @@ class NotRepeat(_Check):
             if step.call.name != call.name or not _counts(step):
                 continue
             if step.call.key == call.key or (
-                by_words and wanted and similarity(wanted, step.query_words) >= self.similarity
+                by_words
+                and wanted
+                and similarity(wanted, step.query_words) >= self.similarity
+                and _without_texts(step.call) == _without_texts(call)
             ):
                 return _unmet(f"{_shown(str(Action(call=step.call)))} was already called")
         return _met("the call is new")
@@ -414,13 +452,17 @@ class NotRepeat(_Check):
     @staticmethod
     def _loop(call: ToolCall, state: State) -> Finding:
         last = state.steps[-2:]
-        seen = {step.observation.text for step in last if step.observation is not None}
-        if len(last) == 2 and len(seen) == 1 and all(step.call.key == call.key for step in last):
+        seen = [step.observation.text for step in last if step.observation is not None]
+        if len(seen) == 2 and seen[0] == seen[1] and all(step.call.key == call.key for step in last):
             return _unmet("the same call gave the same result twice in a row")
         return _met("the call is no loop")
 
     def explain(self) -> str:
         return "Do not repeat a call that was already made; ask for something new."
+
+
+def _without_texts(call: ToolCall) -> str:
+    return digest({name: value for name, value in call.arguments.items() if not isinstance(value, str)})
 
 
 def _counts(step: Step) -> bool:
@@ -489,8 +531,15 @@ class QuoteInObservation(_Check):
     observation: str = ""
     """Message id or call id of the observation; empty: any."""
 
+    @field_validator("quote")
+    @classmethod
+    def _says_something(cls, quote: str) -> str:
+        if not quote.strip():
+            raise ValueError("a quote needs a text")
+        return quote
+
     def evaluate(self, action: Action, state: State) -> Finding:
-        needle = " ".join(self.quote.split())
+        needle = _even(self.quote)
         named = [
             step.observation.text
             for step in state.steps
@@ -498,12 +547,16 @@ class QuoteInObservation(_Check):
         ]
         if self.observation and not named:
             return Finding(reason=f"there is no observation {_shown(self.observation)}", status="unknown")
-        if any(needle in " ".join(text.split()) for text in named):
+        if any(needle in _even(text) for text in named):
             return _met(f"{_shown(self.quote)} stands in an observation")
         return _unmet(f"{_shown(self.quote)} stands in no such observation")
 
     def explain(self) -> str:
         return f"Rest on an observation that says {_shown(self.quote)}."
+
+
+def _even(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 # --- the user's own ---------------------------------------------------------------------------
@@ -540,6 +593,7 @@ def register_predicate(name: str, *, says: str) -> Callable[[Predicate], Predica
 class PredicateHolds(_Check):
     """A predicate registered with `register_predicate` holds."""
 
+    specific: ClassVar[bool] = False
     kind: Literal["predicate"] = "predicate"
     name: str
 
@@ -551,17 +605,18 @@ class PredicateHolds(_Check):
             )
         try:
             result = known[0](action, state)
+            if isinstance(result, Finding):
+                return result
+            holds = None if result is None else bool(result)
         except Exception as error:  # noqa: BLE001 - a check is total; the user's code may raise anything
             return Finding(
                 reason=f"predicate {self.name!r} raised {type(error).__name__}: {error}",
                 status="unknown",
                 fault="instrument",
             )
-        if isinstance(result, Finding):
-            return result
-        if result is None:
+        if holds is None:
             return _not_applicable(f"predicate {self.name!r} does not apply")
-        return (_met if result else _unmet)(known[1])
+        return (_met if holds else _unmet)(known[1])
 
     def explain(self) -> str:
         known = _PREDICATES.get(self.name)
@@ -572,6 +627,7 @@ class UnknownCheck(Record):
     """A check of a kind that this version does not know, kept as it was stored."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
+    specific: ClassVar[bool] = False
 
     kind: str
 

@@ -8,6 +8,7 @@ checks decide what code can decide, a judge the rest.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from functools import cached_property
 from typing import Literal, Self
 
@@ -106,7 +107,8 @@ class Rubric(Record):
 
         Fields at their default are left out, so that a field added later does not move old locks.
         """
-        return digest(self.model_dump(mode="json", exclude_defaults=True))
+        # Not mode="json", which writes NaN, infinity and None alike as null.
+        return digest(self.model_dump(exclude_defaults=True))
 
     def criterion(self, criterion_id: str) -> Criterion:
         """The criterion with this id.
@@ -120,9 +122,9 @@ class Rubric(Record):
         raise KeyError(criterion_id)
 
     def share(self, criterion: Criterion) -> float:
-        """The criterion's normalised weight, in (0, 1]; the shares of a rubric add up to 1."""
-        return criterion.weight / self._total
+        """The criterion's normalised weight, in [0, 1]; the shares of a rubric add up to 1."""
+        return float(Fraction(criterion.weight) / self._total)
 
     @cached_property
-    def _total(self) -> float:
-        return sum(criterion.weight for criterion in self.criteria)
+    def _total(self) -> Fraction:
+        return sum((Fraction(criterion.weight) for criterion in self.criteria), Fraction())

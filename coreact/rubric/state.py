@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from coreact.rubric.canonical import digest, text_digest
-from coreact.rubric.words import canonical_url, fold, urls, words
+from coreact.rubric.words import canonical_url, fold, is_web_address, urls, words
 
 Phase = Literal["early", "middle", "late"]
 """Where a decision stands in its budget: first third, in between, last third."""
@@ -86,13 +86,17 @@ class ToolCall(Record):
 
 
 def _strings(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, Mapping):
-        return [text for item in value.values() for text in _strings(item)]
-    if isinstance(value, list | tuple):
-        return [text for item in value for text in _strings(item)]
-    return []
+    found: list[str] = []
+    waiting = [value]  # no recursion: a model may nest its arguments deeper than the stack
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            found.append(item)
+        elif isinstance(item, Mapping):
+            waiting.extend(reversed(list(item.values())))
+        elif isinstance(item, list | tuple):
+            waiting.extend(reversed(item))
+    return found
 
 
 class Action(Record):
@@ -115,8 +119,15 @@ class Action(Record):
     def __str__(self) -> str:
         if self.call is None:
             return f"answer: {self.answer}"
-        inside = ", ".join(f"{name}={value!r}" for name, value in self.call.arguments.items())
+        inside = ", ".join(f"{name}={_written(value)}" for name, value in self.call.arguments.items())
         return f"{self.call.name}({inside})"
+
+
+def _written(value: Any) -> str:
+    try:
+        return repr(value)
+    except (ValueError, RecursionError):  # an integer of 5000 digits, nesting deeper than the stack
+        return "…"
 
 
 class Observation(Record):
@@ -227,7 +238,9 @@ class State(Record):
                 {
                     "question": question,
                     "given": [text_digest(text) for text in given],
-                    "tools": [tool.model_dump(mode="json") for tool in tools],
+                    "tools": [
+                        {field: getattr(tool, field) for field in ToolContract.model_fields} for tool in tools
+                    ],
                 }
             ),
         )
@@ -262,7 +275,8 @@ class State(Record):
             if not observation.failed:
                 asked = set(words(self.question)) - covered
                 covered = covered.union(word for word in asked if f" {word} " in observation.folded)
-                visited = visited.union(canonical_url(text) for text in step.call.texts if "://" in text)
+                opened = filter(is_web_address, step.call.texts)
+                visited = visited.union(canonical_url(address) for address in opened)
         # Built without validation: every part is a validated record already, and validating the
         # whole trajectory again at each step would make a run quadratic.
         return State.model_construct(

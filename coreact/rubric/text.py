@@ -10,27 +10,36 @@ from __future__ import annotations
 
 import math
 import re
-
-from pydantic import ValidationError
+import unicodedata
 
 from coreact.errors import RubricParseError
 from coreact.rubric.rubric import MAX_CRITERION_CHARS, Criterion, Provenance, Rubric, Scope
-from coreact.rubric.words import fold
 
 MAX_CRITERIA = 50
 """Most criteria that a rubric text may hold."""
 
 _REMEDY = "Write one criterion a line, like `1. [0.4] Should search for the river's source`."
+# White space and what looks like nothing: zero-width space, direction marks, byte order mark. Every
+# optional part of a pattern below begins with a sign of its own, so that no input makes it backtrack.
+_BLANK = r"[\s\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]*"
+_LEAD = re.compile(rf"{_BLANK}(?:>{_BLANK})*")
+_HEADER = re.compile(rf"#{{1,6}}\s{_BLANK}")
+_FENCE = re.compile(r"```|~~~")
 _MARKER = r"(?:[(（]?\d{1,3}[.)）．、:：]|[-*+•·‣–—](?=[\s*_\[【［])|[\u2460-\u2473])"
+# Marks that count as such only in front of a weight: `a)`, `iv.`, `C1:`, `Criterion 1.`.
+_LABEL = r"(?:[(（]?[a-zA-Z][.)）]|[ivxIVX]{2,5}[.)）]|[^\W\d_]{1,20}[ #]?\d{1,3}[.)）．、:：])"
 _ITEM = re.compile(
-    rf"^(?P<indent>\s*)(?P<outer>\*\*|__)?\s*(?P<marker>{_MARKER})?\s*(?P<inner>\*\*|__)?\s*"
-    r"[\[【［](?P<weight>[^\]】］]*)[\]】］](?P<rest>.*)$",
+    rf"(?:(?P<outer>\*\*|__){_BLANK})?(?:(?P<marker>{_MARKER}|{_LABEL}){_BLANK})?"
+    rf"(?:(?P<inner>\*\*|__){_BLANK})?[\[【［](?P<weight>[^\]】］]*)[\]】］](?P<rest>.*)$",
     re.DOTALL,
 )
-_BARE_ITEM = re.compile(rf"^(?P<indent>\s*)(?:\*\*|__)?\s*{_MARKER}\s*(?P<rest>\S.*)$", re.DOTALL)
-_NUMBER = re.compile(r"^[+-]?(?:\d+(?:[.,٫]\d*)?|[.,٫]\d+)(?:[eE][+-]?\d+)?\s*[%％]?$")
-_FENCE = re.compile(r"^\s*(?:```|~~~)")
-_HEADER = re.compile(r"^\s*#{1,6}\s")
+_BARE_ITEM = re.compile(rf"(?:\*\*|__)?{_MARKER}{_BLANK}\S", re.DOTALL)
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,٫]\d*)?|[.,٫]\d+)(?:[eE][+-]?\d+)?\s*[%％\u066a]?$")
+# A weight behind a mark that is none of these, as in a table: to be told, not to be left out.
+_STRAY = re.compile(
+    r"[^\[【［]{0,40}?[.)）．、:：|–—-]\s{0,9}"
+    r"[\[【［]\s{0,9}\d{0,3}(?:[.,٫]\d+|\d\s?[%％\u066a])\s{0,9}[\]】］]"
+)
 
 
 def render_rubric(rubric: Rubric) -> str:
@@ -54,7 +63,7 @@ def parse_rubric(text: str | bytes, *, scope: Scope = "step", source: str | None
     Criteria get the ids `c1`, `c2`, … in order. Weights may be numbers or percentages, in any
     decimal digits; they are kept as written and normalised by `Rubric.share`. Headers, code
     fences and prose around the list are skipped; an unmarked line right below a criterion
-    continues it.
+    continues it. Two criteria that differ in case or closing punctuation alone are a repeat.
 
     Args:
         text: the text; bytes must be UTF-8.
@@ -83,60 +92,73 @@ def parse_rubric(text: str | bytes, *, scope: Scope = "step", source: str | None
                 line=line,
                 remedy="Split it.",
             )
-        key = fold(words) or words
+        key = unicodedata.normalize("NFKC", words).casefold().rstrip(".。! ") or words
         if key in seen:
             raise RubricParseError(f"it repeats criterion {seen[key]}", line=line, remedy="Leave it out.")
         seen[key] = number
-        try:
-            criteria.append(
-                Criterion(
-                    id=f"c{number}",
-                    text=words,
-                    weight=weight,
-                    provenance=Provenance(source=source) if source else None,
-                )
+        criteria.append(
+            Criterion(
+                id=f"c{number}",
+                text=words,
+                weight=weight,
+                provenance=Provenance(source=source) if source else None,
             )
-        except ValidationError as error:
-            raise RubricParseError(error.errors()[0]["msg"], line=line, remedy=_REMEDY) from error
+        )
     return Rubric(criteria=tuple(criteria), scope=scope)
 
 
 def _decoded(text: str | bytes) -> str:
-    if isinstance(text, str):
-        return text
     try:
-        return text.decode("utf-8-sig")
+        if isinstance(text, bytes):
+            return text.decode()
+        text.encode()
     except UnicodeDecodeError as error:
-        line = text[: error.start].count(b"\n") + 1
-        raise RubricParseError("it is not UTF-8 text", line=line, remedy="Save it as UTF-8.") from error
+        raise _not_unicode(error.object[: error.start].decode(), "it is not UTF-8 text") from error
+    except UnicodeEncodeError as error:
+        raise _not_unicode(error.object[: error.start], "it holds half a character") from error
+    return text
+
+
+def _not_unicode(before: str, reason: str) -> RubricParseError:
+    line = len(f"{before}.".splitlines())
+    return RubricParseError(reason, line=line, remedy="Save it as UTF-8.")
 
 
 def _items(text: str) -> list[tuple[int, float, str]]:
     items: list[tuple[int, float, str]] = []
     continues = False  # whether an unmarked line would belong to the criterion above
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip() or _FENCE.match(line) or _HEADER.match(line):
+    for number, line in enumerate(text.splitlines(), start=1):
+        lead = _LEAD.match(line)
+        body = line[lead.end() :] if lead else line
+        header = _HEADER.match(body)
+        if not body or _FENCE.match(body):
             continues = False
             continue
-        found = _ITEM.match(line)
+        found = _ITEM.match(body[header.end() :] if header else body)
         if found and (found["marker"] or _NUMBER.match(found["weight"].strip())):
             items.append((number, _weight(found["weight"], number), _text(found)))
             continues = True
             continue
-        bare = _BARE_ITEM.match(line)
-        if bare and not (continues and bare["indent"]):
+        if header:
+            continues = False
+            continue
+        if _BARE_ITEM.match(body) and not (continues and len(body) < len(line)):
             raise RubricParseError("the list item has no weight in brackets", line=number, remedy=_REMEDY)
+        if _STRAY.match(body):
+            raise RubricParseError("the weight stands behind an unknown mark", line=number, remedy=_REMEDY)
         if continues:
             first, weight, above = items[-1]
-            items[-1] = (first, weight, f"{above} {line}")
+            items[-1] = (first, weight, f"{above} {body}")
     return items
 
 
 def _text(found: re.Match[str]) -> str:
     rest: str = found["rest"].strip()
     opened = found["inner"] or found["outer"]
-    if opened:  # bold around the weight, or around the whole line: take its closing mark away
-        rest = rest[len(opened) :] if rest.startswith(opened) else rest.removesuffix(opened)
+    if opened and not (found["inner"] and found["outer"]):
+        # Bold around the weight or the whole line: its closing mark goes too. Bold around the
+        # number alone was closed before the weight.
+        rest = rest.replace(opened, "", 1)
     return rest.strip()
 
 
@@ -144,8 +166,8 @@ def _weight(raw: str, line: int) -> float:
     written = raw.strip()
     if not _NUMBER.match(written):
         raise RubricParseError(f"the weight [{written[:20]}] is not a number", line=line, remedy=_REMEDY)
-    number = written.rstrip("%％ ").replace(",", ".").replace("٫", ".")
-    weight = float(number) / (100 if written[-1] in "%％" else 1)
+    number = written.rstrip("%％\u066a ").replace(",", ".").replace("٫", ".")
+    weight = float(number) / (100 if written[-1] in "%％\u066a" else 1)
     if not math.isfinite(weight) or weight <= 0:
         raise RubricParseError(
             f"the weight [{written[:20]}] is not a positive number", line=line, remedy="Weights are positive."

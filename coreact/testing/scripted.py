@@ -27,7 +27,7 @@ Reply = AIMessage | str | BaseException
 """One scripted reply: a message, the text of one, or an exception to raise."""
 
 
-def call(name: str, *, id: str = "", **arguments: Any) -> AIMessage:  # noqa: A002 - the field's own name
+def call(name: str, /, *, id: str = "", **arguments: Any) -> AIMessage:  # noqa: A002 - the field's own name
     """An assistant message with one tool call; the id is `name` and the arguments if none is given."""
     return AIMessage(
         "", tool_calls=[{"name": name, "args": arguments, "id": id or f"{name}-{sorted(arguments.items())}"}]

@@ -1,0 +1,76 @@
+"""The `coreact` command.
+
+This module puts the commands together and ends them: errors of our own tree become one line on
+standard error and their exit code (2 where the user can mend it, else 1).
+Anything else is a bug and shows its traceback. What the commands do stands in their own modules,
+which import their heavy parts when they run.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from coreact import __version__
+from coreact.cli.bench import bench_app
+from coreact.cli.doctor import doctor
+from coreact.cli.local import local_app
+from coreact.cli.run import run
+from coreact.cli.trace import trace_app
+from coreact.errors import CoReActError
+
+app = typer.Typer(
+    name="coreact",
+    help="Step-level rubrics for LangGraph agents: run, look at judged runs, measure.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command()(run)
+app.command()(doctor)
+app.add_typer(local_app, name="local")
+app.add_typer(trace_app, name="trace")
+app.add_typer(bench_app, name="bench")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Step-level rubrics for LangGraph agents."""
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a console that cannot write ✓ must not end a run
+            stream.reconfigure(errors="replace")
+    try:
+        app()
+    except CoReActError as error:
+        _complain(error)
+        sys.exit(error.exit_code)
+
+
+def _complain(error: CoReActError) -> None:
+    if "--json" in sys.argv:
+        fault = {"error": type(error).__name__, "what": error.what, "remedy": error.remedy}
+        print(json.dumps(fault, ensure_ascii=False), file=sys.stderr)
+        return
+    console = Console(stderr=True, soft_wrap=True)
+    console.print(f"Error: {error.what}", style="bold red", markup=False, highlight=False)
+    if error.remedy:
+        console.print(error.remedy, markup=False, highlight=False)

@@ -1,0 +1,232 @@
+"""`coreact run`: one guided agent on one question, shown live, judged and stored."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from coreact_tools import corpus_tools
+from langchain_core.tools import BaseTool
+from rich.console import Console
+from rich.text import Text
+
+from coreact.cli.display import clean, show_attempt, show_end, show_observation, show_rubric
+from coreact.cli.models import LOCAL, open_model
+from coreact.cli.recipes import load_agent
+from coreact.errors import ConfigError, StoreError
+from coreact.rubric import Rubric
+from coreact.trace import (
+    Attempt,
+    ObservationRecord,
+    Recorder,
+    RunEnd,
+    SQLiteTraceStore,
+    Trajectory,
+    default_store_path,
+)
+from coreact.worlds import (
+    Corpus,
+    Question,
+    World,
+    contains_answer,
+    exact_answer,
+    gazetteer,
+    gold_share,
+    load_world,
+)
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+_SNIPPET = 400  # characters of a passage that a search shows
+_DEMO = "Which currency is used in the country whose capital is"
+
+
+def run(
+    question: Annotated[
+        str | None, typer.Argument(help="The question; without one, one of the world's.")
+    ] = None,
+    world: Annotated[
+        str, typer.Option(help="`gazetteer`, or a folder with passages.jsonl and questions.jsonl.")
+    ] = "gazetteer",
+    number: Annotated[int, typer.Option(min=0, help="Which of the world's questions to ask.")] = 0,
+    agent: Annotated[str, typer.Option(help="Which agent to run.")] = "react",
+    model: Annotated[str, typer.Option(help="`local`, `provider:name`, or a server's model name.")] = LOCAL,
+    base_url: Annotated[
+        str | None, typer.Option(help="Root of an OpenAI-compatible server, ending in /v1.")
+    ] = None,
+    gguf: Annotated[Path | None, typer.Option(help="Another model file for the embedded server.")] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Run the agent without guidance.")] = False,
+    retries: Annotated[int, typer.Option(min=0, max=10, help="Further attempts after a rejected one.")] = 2,
+    candidates: Annotated[int, typer.Option(min=1, max=32, help="Proposals sampled at once.")] = 1,
+    tool_calls: Annotated[int, typer.Option(min=1, help="Tool calls before the agent has to answer.")] = 3,
+    temperature: Annotated[float, typer.Option(min=0, max=2)] = 0.0,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the embedded server.")] = 1,
+    store: Annotated[Path | None, typer.Option(help="Trace store; default: .coreact/traces.db here.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
+) -> None:
+    """Run a guided agent on a question and show every judged step."""
+    from coreact import CoReActMiddleware
+
+    console = Console(quiet=as_json)
+    path = store or default_store_path()
+    recipe = load_agent(agent)
+    asked, gold, loaded = _question(question, world=world, number=number)
+    with open_model(
+        model, base_url=base_url, gguf=gguf, temperature=temperature, seed=seed, threads=threads
+    ) as chat:
+        trace = SQLiteTraceStore(path)
+        recorder = Recorder(trace)
+        guidance = CoReActMiddleware(
+            recorder=recorder,
+            agent=agent,
+            seed=seed,
+            retries=retries,
+            candidates=candidates,
+            step_budget=tool_calls,
+        )
+        graph = recipe.build(
+            chat,
+            _tools(loaded),
+            middleware=[] if plain else [guidance],
+            tool_calls=tool_calls,
+        )
+        console.print(Text(f"Question  {asked}", style="bold"))
+        live = _Live(console)
+        started = time.perf_counter()
+        try:
+            answer = live.follow(graph, asked)
+        except KeyboardInterrupt:
+            if live.run:
+                recorder.end(RunEnd(run=live.run, status="interrupted"))
+            trace.close()
+            Console(stderr=True).print("Interrupted. Everything judged so far is stored.")
+            raise typer.Exit(INTERRUPTED) from None
+        seconds = time.perf_counter() - started
+    try:
+        trace.flush()
+        stored = trace.trajectory(live.run) if live.run else None
+    except StoreError:
+        console.print(Text(f"Answer    {clean(answer)}"))  # the answer is not lost with the record
+        raise
+    finally:
+        trace.close()
+    _conclude(
+        console,
+        stored,
+        answer=answer,
+        gold=gold,
+        seconds=seconds,
+        path=path,
+        found=live.found,
+        as_json=as_json,
+    )
+
+
+class _Live:
+    """Follows the stream of one run and shows each event as it comes."""
+
+    def __init__(self, console: Console) -> None:
+        self.run = ""
+        self.found: list[str] = []
+        self._console = console
+        self._rubric: Rubric | None = None
+
+    def follow(self, graph: Any, question: str) -> str:
+        """Run the graph and return the text of its last message."""
+        answer = ""
+        inputs = {"messages": [{"role": "user", "content": question}]}
+        for mode, chunk in graph.stream(inputs, stream_mode=["custom", "updates"]):
+            if mode == "custom":
+                self._event(chunk)
+                continue
+            for update in chunk.values():
+                for message in (update or {}).get("messages", []):
+                    answer = str(message.text)
+                    self.found += getattr(message, "artifact", None) or []
+        return answer
+
+    def _event(self, event: dict[str, Any]) -> None:
+        kind = event.get("type", "")
+        if kind == "coreact.rubric":
+            self.run = event["run"]
+            self._rubric = Rubric.model_validate(event["rubric"])
+            self._console.rule(Text(f"step {event['step'] + 1}"), align="left")
+            self._console.print(show_rubric(self._rubric))
+        elif kind == "coreact.attempt" and self._rubric is not None:
+            self._console.print(show_attempt(Attempt.model_validate(event["attempt"]), self._rubric))
+        elif kind == "coreact.observation":
+            observation = ObservationRecord.model_validate(event["observation"])
+            self._console.print(show_observation(observation))
+
+
+def _tools(world: World) -> list[BaseTool]:
+    """Searching, and reading in full where a search does not show everything already."""
+    tools = corpus_tools(Corpus(world.passages), snippet_chars=_SNIPPET)
+    longest = max((len(passage.text) for passage in world.passages), default=0)
+    return tools if longest > _SNIPPET else tools[:1]
+
+
+def _question(text: str | None, *, world: str, number: int) -> tuple[str, Question | None, World]:
+    if world == "gazetteer":
+        loaded = gazetteer(questions=0 if text else None)
+        offered = [q for q in loaded.questions if q.question.startswith(_DEMO)] or list(loaded.questions)
+    else:
+        loaded = load_world(Path(world))
+        offered = list(loaded.questions)
+    if text:
+        return text, None, loaded
+    if number >= len(offered):
+        raise ConfigError(
+            f"The world {world!r} has no question {number}.", remedy=f"Choose 0 to {len(offered) - 1}."
+        )
+    return offered[number].question, offered[number], loaded
+
+
+def _conclude(
+    console: Console,
+    stored: Trajectory | None,
+    *,
+    answer: str,
+    gold: Question | None,
+    seconds: float,
+    path: Path,
+    found: list[str],
+    as_json: bool,
+) -> None:
+    if as_json:
+        cost = [step.cost for step in stored.steps] if stored else []
+        print(
+            json.dumps(
+                {
+                    "run": stored.run.id if stored else None,
+                    "answer": answer,
+                    "expected": gold.answer if gold else None,
+                    "exact": exact_answer(answer, gold) if gold else None,
+                    "gold_share": gold_share(found, gold) if gold else None,
+                    "score": stored.end.score if stored and stored.end else None,
+                    "steps": len(stored.steps) if stored else None,
+                    "model_calls": sum(one.calls for one in cost),
+                    "tokens": sum(one.tokens for one in cost),
+                    "seconds": round(seconds, 3),
+                    "store": str(path),
+                },
+                ensure_ascii=False,
+            )
+        )
+        return
+    console.rule()
+    if stored is not None:
+        console.print(show_end(stored))
+    else:
+        console.print(Text(f"Answer    {answer}"))
+    if gold is not None:
+        right = "the answer says so" if contains_answer(answer, gold) else "the answer says otherwise"
+        share = gold_share(found, gold)
+        console.print(
+            Text(f"Expected  {gold.answer} ({right}; {share:.0%} of the proving passages were found)")
+        )

@@ -1,0 +1,152 @@
+"""The agent's own model calls of one decision, as both adapters make them.
+
+Which attempts must not stream, how several candidates run at once, which failure belongs to whom,
+and what a watcher is told. How a call is made and how a proposal is read off its result is each
+adapter's affair; what is proposed is judged in the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Any
+
+from langchain_core.messages import AnyMessage
+from langgraph.errors import GraphBubbleUp
+
+from coreact.errors import ModelCallError
+from coreact.guide.host import aquietly, injected, quietly
+from coreact.guide.loop import Announce, CallModel, Decision, Failed, Proposal
+from coreact.guide.session import Opened, event_of
+from coreact.guide.settings import GuideSettings
+
+Ask = Callable[[Sequence[AnyMessage]], Any]
+"""Makes one model call with these messages after the conversation."""
+
+AskAsync = Callable[[Sequence[AnyMessage]], Awaitable[Any]]
+
+Read = Callable[[Any, float], Proposal]
+"""Reads the proposal off what a call returned; the second argument is its duration in seconds."""
+
+
+class ModelCalls:
+    """Makes the model calls of one decision and tells watchers about them.
+
+    Args:
+        settings: how to guide.
+        opened: the decision.
+        read: reads a proposal off the result of a call.
+        write: sends an event to custom streams.
+    """
+
+    def __init__(
+        self,
+        settings: GuideSettings,
+        opened: Opened,
+        *,
+        read: Read,
+        write: Callable[[dict[str, Any]], object],
+    ) -> None:
+        self._opened = opened
+        self._read = read
+        self._write = write
+        self._may_reject = settings.retries > 0 or settings.candidates > 1
+        self._live = settings.stream == "live"
+        self._streamed = False
+
+    def make(self, wanted: CallModel, ask: Ask) -> tuple[Proposal | Failed, ...]:
+        """Serve a request of the loop."""
+        added = _added(wanted)
+        if wanted.count == 1:
+            return (self._one(wanted, ask, added),)
+        with ThreadPoolExecutor(wanted.count) as pool:  # each with the context of this node
+            contexts = [copy_context() for _ in range(wanted.count)]
+            futures = [pool.submit(context.run, self._one, wanted, ask, added) for context in contexts]
+            return _tolerated([future.exception() or future.result() for future in futures])
+
+    async def amake(self, wanted: CallModel, ask: AskAsync) -> tuple[Proposal | Failed, ...]:
+        """Serve a request of the loop without blocking the event loop."""
+        added = _added(wanted)
+        if wanted.count == 1:
+            return (await self._aone(wanted, ask, added),)
+        replies = await asyncio.gather(
+            *(self._aone(wanted, ask, added) for _ in range(wanted.count)), return_exceptions=True
+        )
+        return _tolerated(replies)
+
+    def watch(self, announced: Announce) -> None:
+        """Send an announcement to custom streams."""
+        self._write(event_of(self._opened, announced))
+
+    def settle(self, decision: Decision) -> Any:
+        """The payload of the chosen attempt; a streamed attempt that was not chosen is retracted."""
+        if self._streamed and decision.chosen.index:
+            self._write(
+                {
+                    "type": "coreact.retract",
+                    "run": self._opened.run,
+                    "step": self._opened.step,
+                    "message_id": decision.attempts[0].message["data"].get("id"),
+                }
+            )
+        return decision.proposal.payload
+
+    def _one(self, wanted: CallModel, ask: Ask, added: Sequence[AnyMessage]) -> Proposal | Failed:
+        started = time.perf_counter()
+        try:
+            result = quietly(ask, added) if self._quiet(wanted) else ask(added)
+        except GraphBubbleUp:
+            raise
+        except Exception as error:  # noqa: BLE001 - a model's client may raise anything; see _later_failure
+            return _later_failure(error, wanted)
+        return self._read(result, time.perf_counter() - started)
+
+    async def _aone(self, wanted: CallModel, ask: AskAsync, added: Sequence[AnyMessage]) -> Proposal | Failed:
+        started = time.perf_counter()
+        try:
+            result = await (aquietly(ask, added) if self._quiet(wanted) else ask(added))
+        except GraphBubbleUp:
+            raise
+        except Exception as error:  # noqa: BLE001 - a model's client may raise anything; see _later_failure
+            return _later_failure(error, wanted)
+        return self._read(result, time.perf_counter() - started)
+
+    def _quiet(self, wanted: CallModel) -> bool:
+        if not self._may_reject:
+            return False
+        if self._live and wanted.attempt == 0 and wanted.count == 1:
+            self._streamed = True
+            return False
+        return True
+
+
+def _added(wanted: CallModel) -> list[AnyMessage]:
+    return [injected(text) for text in (wanted.guidance, wanted.feedback) if text]
+
+
+def _later_failure(error: Exception, wanted: CallModel) -> Failed:
+    # A failed retry costs the retry; a failed first call is the agent's own failure and raises.
+    if wanted.attempt == 0:
+        raise error
+    return Failed(error=ModelCallError(f"The model failed in a retry: {type(error).__name__}: {error}."))
+
+
+def _tolerated(replies: Sequence[Proposal | Failed | BaseException]) -> tuple[Proposal | Failed, ...]:
+    # Candidates that failed are tolerated as long as one did not.
+    errors = [reply for reply in replies if isinstance(reply, BaseException)]
+    for error in errors:
+        if (
+            isinstance(error, GraphBubbleUp)
+            or not isinstance(error, Exception)
+            or len(errors) == len(replies)
+        ):
+            raise error
+    return tuple(
+        Failed(error=ModelCallError(f"A candidate failed: {type(reply).__name__}: {reply}."))
+        if isinstance(reply, BaseException)
+        else reply
+        for reply in replies
+    )

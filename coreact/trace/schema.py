@@ -1,0 +1,318 @@
+"""The SQLite file of the trace store: its tables, its version, its migrations.
+
+Rules of the file: STRICT tables; append only, but for the last five columns of `run`; bulky
+content once, in `blob`, under the SHA-256 of its bytes; prompts as references, and of each step
+only the messages it added. A file of a newer version is refused, one of an older version is
+copied aside and then migrated, one function a version, one transaction a function.
+
+Nothing here reads or writes records (that is `rows`), and there is no ORM: these are a dozen
+append-only tables.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from coreact.errors import StoreError
+
+APPLICATION_ID: Final = 0x436F5241
+"""`CoRA`: marks the file as ours in its header."""
+
+SCHEMA_VERSIONS: Final[Mapping[int, str]] = {
+    1: "Runs, steps, prompts by reference, rubrics, candidates, judgements, verdicts, observations, calls.",
+}
+"""Every version there ever was, with what it brought."""
+
+CURRENT_SCHEMA: Final = 1
+"""The version this library writes; the file's `user_version`."""
+
+Migration = Callable[[sqlite3.Connection], None]
+"""Changes a file of one version into the next, inside a transaction that the caller holds."""
+
+MIGRATIONS: Final[Mapping[int, Migration]] = {}
+"""From which version -> how to get to the next one."""
+
+if list(SCHEMA_VERSIONS) != list(range(1, CURRENT_SCHEMA + 1)):
+    raise RuntimeError("every schema version needs a one-line summary, in order")
+if list(MIGRATIONS) != list(range(1, CURRENT_SCHEMA)):
+    raise RuntimeError("every schema version but the last needs a migration, in order")
+
+_OLDEST_SQLITE: Final = (3, 37, 0)  # the first with STRICT tables
+_COST = (
+    "calls INTEGER NOT NULL, tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, "
+    "seconds REAL NOT NULL, usd REAL"
+)
+
+_TABLES: Final = (
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    # codec: `plain` or `zlib`; sha is taken over the bytes before compression.
+    """CREATE TABLE blob (
+        id INTEGER PRIMARY KEY, sha TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, codec TEXT NOT NULL,
+        body BLOB NOT NULL) STRICT""",
+    # The last five columns change; nothing else in this file ever does. seed is text because seeds
+    # are often unsigned 64-bit numbers, which SQLite has not.
+    """CREATE TABLE run (
+        id TEXT NOT NULL PRIMARY KEY, question_sha TEXT NOT NULL, agent TEXT NOT NULL, thread_id TEXT,
+        settings_sha TEXT NOT NULL, seed TEXT, parent_run TEXT, forked_at INTEGER, version TEXT NOT NULL,
+        started_ns INTEGER NOT NULL,
+        status TEXT NOT NULL DEFAULT 'running', answer_sha TEXT, score REAL, error TEXT, ended_ns INTEGER
+        ) STRICT""",
+    "CREATE INDEX run_newest ON run (started_ns, id)",
+    # take: 0 for the first record of a step, then 1, 2, … where the step was decided again.
+    f"""CREATE TABLE step (
+        id INTEGER PRIMARY KEY, run TEXT NOT NULL, idx INTEGER NOT NULL, take INTEGER NOT NULL,
+        node TEXT NOT NULL, phase TEXT NOT NULL, rung TEXT NOT NULL, state_digest TEXT NOT NULL,
+        rubric_sha TEXT, generator TEXT NOT NULL, guidance_sha TEXT, prompt_kept INTEGER NOT NULL,
+        dispositions TEXT NOT NULL, error TEXT, checkpoint_id TEXT, checkpoint_ns TEXT, {_COST},
+        at_ns INTEGER NOT NULL, UNIQUE (run, idx, take)) STRICT""",
+    "CREATE INDEX step_again ON step (run, idx, id) WHERE take > 0",
+    """CREATE TABLE step_message (
+        step INTEGER NOT NULL, pos INTEGER NOT NULL, sha TEXT NOT NULL, PRIMARY KEY (step, pos)
+        ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE rubric (
+        sha TEXT NOT NULL PRIMARY KEY, lock TEXT NOT NULL, scope TEXT NOT NULL, threshold REAL NOT NULL
+        ) STRICT""",
+    "CREATE INDEX rubric_lock ON rubric (lock)",
+    # check_json, depends_on and provenance are JSON.
+    """CREATE TABLE criterion (
+        rubric TEXT NOT NULL, pos INTEGER NOT NULL, id TEXT NOT NULL, text TEXT NOT NULL,
+        weight REAL NOT NULL, polarity TEXT NOT NULL, kind TEXT NOT NULL, stage TEXT,
+        visibility TEXT NOT NULL, check_json TEXT, veto INTEGER NOT NULL, depends_on TEXT NOT NULL,
+        provenance TEXT, PRIMARY KEY (rubric, pos)) STRICT, WITHOUT ROWID""",
+    f"""CREATE TABLE candidate (
+        step INTEGER NOT NULL, pos INTEGER NOT NULL, idx INTEGER NOT NULL, source TEXT NOT NULL,
+        message_sha TEXT NOT NULL, actions_sha TEXT NOT NULL, selected INTEGER NOT NULL,
+        rejected_by TEXT, reason TEXT NOT NULL, {_COST}, PRIMARY KEY (step, pos)) STRICT, WITHOUT ROWID""",
+    # One row for each judged action of a candidate. evaluator: `run` for the judgement that the run
+    # was decided by; judging again appends rows under another name that supersede earlier ones.
+    f"""CREATE TABLE judgment (
+        id INTEGER PRIMARY KEY, step INTEGER NOT NULL, candidate INTEGER NOT NULL, action INTEGER NOT NULL,
+        rubric_lock TEXT NOT NULL, score REAL, passed INTEGER, judged INTEGER NOT NULL,
+        total INTEGER NOT NULL, {_COST}, evaluator TEXT NOT NULL, sample INTEGER NOT NULL DEFAULT 0,
+        supersedes INTEGER, created_ns INTEGER NOT NULL) STRICT""",
+    "CREATE INDEX judgment_step ON judgment (step)",
+    "CREATE INDEX judgment_superseded ON judgment (supersedes) WHERE supersedes IS NOT NULL",
+    """CREATE TABLE verdict (
+        judgment INTEGER NOT NULL, pos INTEGER NOT NULL, criterion TEXT NOT NULL, status TEXT NOT NULL,
+        reason TEXT NOT NULL, decided_by TEXT NOT NULL, fault TEXT NOT NULL,
+        PRIMARY KEY (judgment, pos)) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE evidence (
+        judgment INTEGER NOT NULL, verdict INTEGER NOT NULL, pos INTEGER NOT NULL,
+        message_id TEXT NOT NULL, quote TEXT NOT NULL, PRIMARY KEY (judgment, verdict, pos)
+        ) STRICT, WITHOUT ROWID""",
+    # after_step: the newest step row of the run when the observation came.
+    """CREATE TABLE observation (
+        id INTEGER PRIMARY KEY, run TEXT NOT NULL, idx INTEGER NOT NULL, after_step INTEGER NOT NULL,
+        call_id TEXT NOT NULL, tool TEXT NOT NULL, text_sha TEXT NOT NULL, failed INTEGER NOT NULL,
+        blocked INTEGER NOT NULL, seconds REAL NOT NULL, at_ns INTEGER NOT NULL) STRICT""",
+    "CREATE INDEX observation_run ON observation (run, idx)",
+    # Model and tool calls by content, for deterministic replay.
+    """CREATE TABLE call (
+        id INTEGER PRIMARY KEY, run TEXT NOT NULL, key_sha TEXT NOT NULL, nth INTEGER NOT NULL,
+        kind TEXT NOT NULL, request_sha TEXT NOT NULL, response_sha TEXT NOT NULL,
+        seconds REAL NOT NULL, UNIQUE (run, key_sha, nth)) STRICT""",
+    """CREATE VIEW step_latest AS SELECT * FROM step AS this WHERE NOT EXISTS (
+        SELECT 1 FROM step AS again WHERE again.run = this.run AND again.take > 0
+        AND again.idx <= this.idx AND again.id > this.id)""",
+    """CREATE VIEW observation_latest AS SELECT * FROM observation AS this WHERE NOT EXISTS (
+        SELECT 1 FROM step AS again WHERE again.run = this.run AND again.take > 0
+        AND again.idx <= this.idx AND again.id > this.after_step)""",
+    """CREATE VIEW judgment_latest AS SELECT * FROM judgment AS this WHERE NOT EXISTS (
+        SELECT 1 FROM judgment AS newer WHERE newer.supersedes = this.id)""",
+)
+
+_REMEDIES: Final = {
+    sqlite3.SQLITE_FULL: "Free some disk space.",
+    sqlite3.SQLITE_READONLY: "Make the file and its folder writable.",
+    sqlite3.SQLITE_CANTOPEN: "Check that its folder exists and is writable.",
+    sqlite3.SQLITE_BUSY: "Another program holds it; close that one.",
+    sqlite3.SQLITE_IOERR: "Check the disk: it is full, failing or gone.",
+    sqlite3.SQLITE_NOTADB: "It is no SQLite database; choose another path.",
+    sqlite3.SQLITE_CORRUPT: "The file is damaged; move it away and start a new one.",
+}
+
+
+def store_error(path: Path, error: Exception, *, doing: str = "written") -> StoreError:
+    """An error of SQLite or the system as a `StoreError` with path and remedy."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return StoreError(
+        f"The trace store {path} cannot be {doing}: {error}.",
+        path=path,
+        remedy=_REMEDIES.get(code, "Choose another path with --store or COREACT_STORE."),
+    )
+
+
+def inspect(path: Path, *, timeout: float, migrations: Mapping[int, Migration] | None = None) -> None:
+    """Make sure that an existing file can be used, migrating it where it is old.
+
+    A missing or empty file is fine: it becomes a store with the first record.
+
+    Args:
+        path: the file.
+        timeout: seconds to wait for other programs' locks.
+        migrations: other migrations than the library's own, for tests; the newest version is then
+            the one that the last of them leads to.
+
+    Raises:
+        StoreError: it is no database, another application's, newer than this library, or unreadable.
+    """
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        raise StoreError(
+            f"Traces need SQLite 3.37 or newer; this Python has {sqlite3.sqlite_version}.",
+            path=path,
+            remedy="Use a Python that is built with a newer SQLite.",
+        )
+    try:
+        if not path.exists():
+            return
+        with closing(open_to_read(path, timeout=timeout)) as connection:
+            if _is_new(connection):
+                return
+            version = _version(connection, path)
+        steps = MIGRATIONS if migrations is None else migrations
+        newest = CURRENT_SCHEMA if migrations is None else max(migrations, default=CURRENT_SCHEMA - 1) + 1
+        if version > newest:
+            raise StoreError(
+                f"The trace store {path} has schema version {version}; this library knows up to {newest}.",
+                path=path,
+                remedy="Upgrade coreact, or choose another path.",
+            )
+        if version < newest:
+            _migrate(path, version, newest, steps, timeout)
+    except (sqlite3.Error, OSError) as error:
+        raise store_error(path, error, doing="read") from error
+
+
+def open_to_read(path: Path, *, timeout: float) -> sqlite3.Connection:
+    """A read-only connection to an existing file. It never changes the file."""
+    address = path.absolute().as_uri() + "?mode=ro"
+    connection = sqlite3.connect(address, uri=True, timeout=timeout, isolation_level=None)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        log = path.with_name(path.name + "-wal")
+        if not path.is_file() or (log.exists() and log.stat().st_size):
+            raise
+        # A WAL file in a folder nobody may write to: with no log beside it, it is all there is.
+        connection = sqlite3.connect(
+            address + "&immutable=1", uri=True, timeout=timeout, isolation_level=None
+        )
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def open_to_write(path: Path, *, timeout: float) -> sqlite3.Connection:
+    """The writing connection to a file, which is made where there is none.
+
+    Raises:
+        StoreError: the file is no store of ours.
+        sqlite3.Error: SQLite cannot open or create it.
+        OSError: its folder cannot be made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path, timeout=timeout, isolation_level=None)
+    try:
+        _switch_to_wal(connection, timeout)
+        connection.execute("BEGIN IMMEDIATE")
+        if _is_new(connection):
+            _create(connection)
+        elif (version := _version(connection, path)) != CURRENT_SCHEMA:
+            raise StoreError(
+                f"The trace store {path} changed to schema version {version} while it was in use.",
+                path=path,
+                remedy="Restart the program with one version of coreact.",
+            )
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def empty() -> sqlite3.Connection:
+    """A store without a run, in memory: what a file that does not exist yet reads as."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    _create(connection)
+    return connection
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    for statement in _TABLES:
+        connection.execute(statement)
+    connection.execute("INSERT INTO meta VALUES ('created_ns', ?)", (str(time.time_ns()),))
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {CURRENT_SCHEMA}")
+
+
+def _switch_to_wal(connection: sqlite3.Connection, timeout: float) -> None:
+    # SQLite does not wait for a lock while it changes the mode, so several processes that make
+    # one file at the same time would meet "database is locked".
+    patience = time.monotonic() + timeout
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > patience:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _is_new(connection: sqlite3.Connection) -> bool:
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    return (
+        not tables and not _pragma(connection, "application_id") and not _pragma(connection, "user_version")
+    )
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    if _pragma(connection, "application_id") != APPLICATION_ID:
+        raise StoreError(
+            f"{path} is the database of another application, not a trace store.",
+            path=path,
+            remedy="Choose another path with --store or COREACT_STORE.",
+        )
+    return _pragma(connection, "user_version")
+
+
+def _migrate(
+    path: Path, version: int, newest: int, migrations: Mapping[int, Migration], timeout: float
+) -> None:
+    with closing(sqlite3.connect(path, timeout=timeout, isolation_level=None)) as connection:
+        with closing(sqlite3.connect(_backup_path(path, version))) as copy:
+            connection.backup(copy)
+        while version < newest:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                version = _pragma(connection, "user_version")  # another process may have been faster
+                if version < newest:
+                    migrations[version](connection)
+                    version += 1
+                    connection.execute(f"PRAGMA user_version = {version}")
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+
+def _backup_path(path: Path, version: int) -> Path:
+    candidate, number = path.with_name(f"{path.name}.v{version}.bak"), 1
+    while candidate.exists():
+        number += 1
+        candidate = path.with_name(f"{path.name}.v{version}-{number}.bak")
+    return candidate

@@ -1,0 +1,205 @@
+"""The trace store in one SQLite file: what a project keeps.
+
+One thread a store writes through one connection, in batches of `BEGIN IMMEDIATE` (a deferred
+transaction that reads before it writes fails under concurrency whatever the timeout); readers
+open their own read-only connections. Several processes may write one file. A killed process
+loses what was not flushed and nothing else; a power cut may also lose the last commits, but
+never that of a finished run. A forked child gets a queue and a connection of its own.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sqlite3
+import sys
+import warnings
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from weakref import WeakSet
+
+from coreact.errors import StoreError
+from coreact.trace.backlog import Backlog
+from coreact.trace.records import ObservationRecord, RunEnd, RunRecord, StepRecord, Trajectory
+from coreact.trace.rows import Snapshot, matching_runs, read_summaries, read_trajectory, snapshot, write
+from coreact.trace.schema import empty, inspect, open_to_read, open_to_write, store_error
+from coreact.trace.store import RunSummary, TraceRecord, TraceWarning, the_one
+
+_MEGABYTE = 2**20
+# What can only be the record's own fault: a number beyond 64 bits, a text beyond SQLite's limit.
+_RECORDS_FAULT = (
+    OverflowError,
+    UnicodeError,
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+)
+
+
+class SQLiteTraceStore:
+    """A `TraceStore` in one SQLite file. The file is made with the first record."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        queue_bytes: int = 8 * _MEGABYTE,
+        keep_bytes: int = 64 * _MEGABYTE,
+        lock_seconds: float = 10.0,
+    ) -> None:
+        """Look at the file, if there is one; bring it to the current schema if it is older.
+
+        Args:
+            path: the file. Its folder is made when it is needed.
+            queue_bytes: from how many bytes waiting to be written on a recording thread waits.
+            keep_bytes: how many bytes of records are kept in memory while the file cannot be written.
+            lock_seconds: how long to wait for another program that holds the file.
+
+        Raises:
+            StoreError: there is a file, and it is no trace store or of a newer schema.
+        """
+        self.path = Path(path)
+        self._lock_seconds = lock_seconds
+        self._connection: sqlite3.Connection | None = None
+        inspect(self.path, timeout=lock_seconds)
+        self._backlog = Backlog(self._write, self._disconnect, queue_bytes=queue_bytes, keep_bytes=keep_bytes)
+        _OPEN.add(self)
+
+    # --- taking records ---------------------------------------------------------------------
+
+    def start(self, record: RunRecord, /) -> None:
+        """Take the beginning of a run."""
+        self._take(record)
+
+    def step(self, record: StepRecord, /) -> None:
+        """Take one decision."""
+        self._take(record)
+
+    def observation(self, record: ObservationRecord, /) -> None:
+        """Take what one tool call gave back."""
+        self._take(record)
+
+    def end(self, record: RunEnd, /) -> None:
+        """Take the end of a run."""
+        self._take(record)
+
+    def flush(self) -> None:
+        """Wait until everything taken so far is in the file.
+
+        Raises:
+            StoreError: it is not.
+        """
+        self._backlog.flush()
+
+    def close(self) -> None:
+        """Flush, end the thread, let go of the file. Reading stays possible.
+
+        Raises:
+            StoreError: records were left that could not be written.
+        """
+        _OPEN.discard(self)
+        self._backlog.close()
+
+    def _take(self, record: TraceRecord) -> None:
+        self._backlog.put(snapshot(record))
+
+    # --- giving them back -------------------------------------------------------------------
+
+    def runs(self, limit: int | None = None) -> tuple[RunSummary, ...]:
+        """The newest runs, newest first; all of them where `limit` is None.
+
+        Raises:
+            StoreError: the file cannot be read, or what was recorded here cannot be written.
+        """
+        with self._reading() as connection:
+            return read_summaries(connection, limit)
+
+    def trajectory(self, run_id: str) -> Trajectory:
+        """One whole run.
+
+        Raises:
+            RunNotFoundError: no run, or more than one, is meant by the id.
+            StoreError: the file cannot be read, or what was recorded here cannot be written.
+        """
+        with self._reading() as connection:
+            return read_trajectory(connection, the_one(run_id, matching_runs(connection, run_id)))
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection in one read transaction; an empty database where there is no file yet."""
+        self.flush()
+        try:
+            with closing(self._reader()) as connection:
+                connection.execute("BEGIN")
+                yield connection
+        except (sqlite3.Error, OSError, ValueError, RecursionError, zlib.error) as error:
+            raise store_error(self.path, error, doing="read") from error
+
+    def _reader(self) -> sqlite3.Connection:
+        if self.path.exists() and self.path.stat().st_size:
+            return open_to_read(self.path, timeout=self._lock_seconds)
+        return empty()
+
+    # --- in the writing thread --------------------------------------------------------------
+
+    def _write(self, batch: Sequence[Snapshot]) -> None:
+        try:
+            connection = self._connection
+            if connection is None:
+                connection = open_to_write(self.path, timeout=self._lock_seconds)
+                self._connection = connection
+            ends = any(isinstance(taken.record, RunEnd) for taken in batch)
+            connection.execute(f"PRAGMA synchronous = {'FULL' if ends else 'NORMAL'}")
+            connection.execute("BEGIN IMMEDIATE")
+            for taken in batch:
+                write(connection, taken)
+            connection.execute("COMMIT")
+        except _RECORDS_FAULT as error:
+            self._disconnect()
+            raise ValueError(f"a record cannot be stored: {error}") from error
+        except (sqlite3.Error, OSError) as error:
+            self._disconnect()
+            raise store_error(self.path, error) from error
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            connection.close()  # rolls an open transaction back
+        except sqlite3.Error as error:
+            # Everything that was committed is safe; the log is folded in by the next writer.
+            sys.stderr.write(f"coreact: closing {self.path}: {error}\n")
+
+    def _after_fork(self) -> None:
+        # The parent's connection must be neither used nor closed here: closing it would drop the
+        # parent's file locks and might remove its log. So it stays open, unused, to the end.
+        if self._connection is not None:
+            _INHERITED.append(self._connection)
+            self._connection = None
+        self._backlog.reset()
+
+
+_OPEN: WeakSet[SQLiteTraceStore] = WeakSet()
+_INHERITED: list[sqlite3.Connection] = []
+
+
+def _close_all() -> None:
+    for store in list(_OPEN):
+        try:
+            store.close()
+        except StoreError as error:
+            warnings.warn(f"Traces were lost at exit. {error}", TraceWarning, stacklevel=2)
+
+
+def _after_fork_in_child() -> None:
+    for store in list(_OPEN):
+        store._after_fork()
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_after_fork_in_child)
