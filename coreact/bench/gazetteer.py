@@ -82,7 +82,7 @@ class Outcome(Record):
 def choose(world: World, *, n: int, seed: int, hops: int = 2) -> list[Question]:
     """`n` bridge questions with that many hops from the world's dev split, drawn by `seed`."""
     offered = [q for q in world.questions if q.split == "dev" and q.kind == "bridge" and q.hops == hops]
-    return Random(seed).sample(offered, min(n, len(offered)))  # noqa: S311 - a draw, not a secret
+    return Random(seed).sample(offered, min(n, len(offered)))
 
 
 def run_suite(

@@ -79,6 +79,34 @@ def gazetteer(
         _print(console, f"Difference to {suite.CONTROL}, paired by question", differences)
 
 
+@bench_app.command()
+def harm(
+    n: Annotated[int, typer.Option("--n", min=1, help="Tasks.")] = 100,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """False alarms of default guidance on experts whose every step is right."""
+    from coreact.bench.gazetteer import choose
+    from coreact.bench.harm import everyday_tasks, measure, search_tasks
+    from coreact.worlds import gazetteer as make_world
+
+    world = make_world()
+    reports = [measure("everyday tools", everyday_tasks(n, seed=seed))]
+    for hops in (2, 3):
+        tasks = search_tasks(world, choose(world, n=n, seed=seed, hops=hops))
+        reports.append(measure(f"search, {hops} hops", tasks))
+    if as_json:
+        print(json.dumps([report.model_dump() | {"alarm_rate": report.alarm_rate} for report in reports]))
+        return
+    shown = Table(title="Default guidance on right steps")
+    for column in ("family", "tasks", "steps", "alarms", "alarm rate", "spoiled", "changed outcomes"):
+        shown.add_column(column, justify="left" if column == "family" else "right")
+    for report in reports:
+        cells = (report.tasks, report.steps, report.alarms, f"{report.alarm_rate:.1%}", report.spoiled)
+        shown.add_row(report.family, *map(str, cells), str(report.changed_outcomes))
+    Console().print(shown)
+
+
 def _suite() -> ModuleType:
     try:
         from coreact.bench import gazetteer as suite

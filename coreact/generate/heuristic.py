@@ -11,10 +11,13 @@ missing detail alone does not.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from coreact.generate.entities import OPENERS, entities
 from coreact.generate.generator import Written
 from coreact.judge import Cost
 from coreact.rubric import (
+    AnswerObserved,
     ArgumentContains,
     ArgumentsFitSchema,
     Criterion,
@@ -143,13 +146,14 @@ def _search(state: State, tool: ToolContract) -> list[Criterion]:
             )
         )
     if terms and _coverage(state) < _COVERED:
+        observed = any(step.succeeded for step in state.steps)
         criteria.append(
             Criterion(
                 id="evidence",
                 text="Do not answer before the observations cover the question.",
                 weight=0.3,
                 kind="process",
-                check=DoesNotStop(),
+                check=AnswerObserved() if observed else DoesNotStop(),
             )
         )
     return criteria
@@ -195,27 +199,33 @@ def next_entities(state: State) -> tuple[str, ...]:
     def is_new(name: str) -> bool:
         return f" {fold(name)} " not in searched
 
-    asked = entities(state.question)
-    fresh = [name for name in reversed(asked) if is_new(name) and not set(words(name)) <= state.covered]
-    if fresh:
-        return tuple(fresh[:MAX_TERMS])
+    asked = [name for name in reversed(entities(state.question)) if is_new(name)]
+    left = [name for name in asked if not set(words(name)) <= state.covered]
+    found = _brought_up(state, is_new)
+    if any(step.succeeded for step in state.steps):
+        # An acronym in a question is often a standard ("as ISO lists it"): once something is found,
+        # it is no lead any more.
+        left = [name for name in left if not name.isupper()]
+    return tuple(dict.fromkeys([*left, *found]))[:MAX_TERMS]
+
+
+def _brought_up(state: State, is_new: Callable[[str], bool]) -> list[str]:
+    """New names in the last observation, beside a name that was asked for, most often named first."""
     last = state.last_observation
     if last is None or last.failed:
-        return ()
-    known = {word for name in asked for word in words(name)}
+        return []
+    wanted = " ".join([state.question, *state.queries[-1:]])
+    known = {word for name in entities(wanted) for word in words(name)}
     near: list[str] = []
     for line in last.text.splitlines():
-        # A name matters when it stands beside one that the question names.
         if not known or known & set(words(line)):
             near += [name for name in entities(line) if not set(words(name)) <= known and is_new(name)]
-    # What an observation is about, it names more than once.
     text = last.folded.replace(" ", "  ")  # neighbours share no space, so that each is counted
 
     def count(name: str) -> int:
         return text.count(f" {fold(name).replace(' ', '  ')} ")
 
-    often = sorted(dict.fromkeys(near), key=count, reverse=True)
-    return tuple(often[:MAX_TERMS])
+    return sorted(dict.fromkeys(near), key=count, reverse=True)
 
 
 def _question_words(state: State) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from langchain.agents.middleware.types import ModelResponse, ToolCallRequest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
-from langchain_core.runnables.config import merge_configs, set_config_context
+from langchain_core.runnables.config import RunnableConfig, set_config_context
 from langgraph.config import get_config
 from langgraph.types import Command
 
@@ -33,7 +33,8 @@ def quiet_context() -> Generator[Context]:
     except RuntimeError:  # outside of a graph there is no stream to keep quiet
         yield copy_context()
         return
-    with set_config_context(merge_configs(config, {"tags": ["nostream"]})) as context:
+    quiet: RunnableConfig = {**config, "tags": [*(config.get("tags") or ()), "nostream"]}
+    with set_config_context(quiet) as context:
         yield context
 
 

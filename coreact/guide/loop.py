@@ -246,12 +246,13 @@ class _Run:
         if not self.tried:
             raise next(reply.error for reply in proposals if isinstance(reply, Failed))
         for tried in self.tried[first:]:
-            judgements = []
+            judgements: list[Judgement] = []
             state = self.state
-            for action in tried.proposal.actions:
+            for at, action in enumerate(tried.proposal.actions):
+                before = tried.proposal.actions[at - 1].call if at else None
+                if before is not None:  # a call that does the same as its sibling is a repeat
+                    state = state.after(Step(call=before), decisions=0)
                 judgements.append((yield from self._judge(rubric, action, state)))
-                if action.call is not None:  # a sibling call that does the same again is a repeat
-                    state = state.after(Step(call=action.call), decisions=0)
             tried.attempt = tried.attempt.model_copy(update=_rejection(judgements))
             yield Announce(event="attempt", rubric=rubric, attempt=tried.attempt)
 

@@ -131,7 +131,6 @@ class StateReader:
         self._read: list[AnyMessage] = []
         self._state: State | None = None
         self._basis: tuple[str, tuple[ToolContract, ...], int | None] | None = None
-        self._question_at = -1
 
     def read(
         self,
@@ -153,22 +152,15 @@ class StateReader:
             MessagesError: after the question stands a tool call without a result before a later
                 message, or a result without a call. Earlier turns are taken as plain text.
         """
-        question_at = next(
-            (
-                at
-                for at in range(len(messages) - 1, -1, -1)
-                if isinstance(messages[at], HumanMessage) and not is_injected(messages[at])
-            ),
-            -1,
-        )
         basis = (system, tools, limit)
         state, read = self._state, self._read
         if (
             state is None
             or self._basis != basis
-            or self._question_at != question_at
-            or not self._grew(messages)
+            or not starts_with(messages, read)
+            or last_question(messages, after=len(read)) >= 0
         ):
+            question_at = last_question(messages)
             before = messages[: max(question_at, 0)]
             texts = (system, *(str(message.text) for message in before))
             state = State.start(
@@ -185,14 +177,22 @@ class StateReader:
                 state = state.after(*taken)
         # Nothing is remembered before everything was read: a broken list leaves no half-read state.
         read.extend(messages[len(read) :])
-        self._read, self._state, self._basis, self._question_at = read, state, basis, question_at
+        self._read, self._state, self._basis = read, state, basis
         return state
 
-    def _grew(self, messages: Sequence[AnyMessage]) -> bool:
-        known = self._read
-        return len(messages) >= len(known) and all(
-            old is new or old == new for old, new in zip(known, messages, strict=False)
-        )
+
+def last_question(messages: Sequence[AnyMessage], *, after: int = 0) -> int:
+    """Index of the user's last message at or behind `after`, or -1."""
+    for at in range(len(messages) - 1, after - 1, -1):
+        if isinstance(messages[at], HumanMessage) and not is_injected(messages[at]):
+            return at
+    return -1
+
+
+def starts_with(messages: Sequence[BaseMessage], known: list[Any]) -> bool:
+    """Whether a conversation begins with these messages."""
+    # Lists compare by identity first, which makes the usual case one pass in C.
+    return list(messages[: len(known)]) == known
 
 
 def _next_steps(messages: Sequence[AnyMessage], at: int) -> tuple[int, tuple[Step, ...]]:

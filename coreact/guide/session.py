@@ -18,7 +18,6 @@ from langchain_core.messages import (
     AIMessage,
     AnyMessage,
     BaseMessage,
-    HumanMessage,
     SystemMessage,
     ToolMessage,
 )
@@ -30,7 +29,7 @@ from coreact.errors import CoReActError
 from coreact.generate import RubricGenerator
 from coreact.guide.drivers import HEURISTIC
 from coreact.guide.loop import Announce, Decision, Loop, Proposal, decide
-from coreact.guide.messages import StateReader, actions_of, contract, is_injected
+from coreact.guide.messages import StateReader, actions_of, contract, last_question, starts_with
 from coreact.guide.settings import GuideSettings
 from coreact.guide.status import HeldCall, StepStatus
 from coreact.guide.wording import refusal
@@ -349,12 +348,11 @@ def event_of(opened: Opened, announced: Announce) -> dict[str, Any]:
 
 
 def _turn(messages: Sequence[AnyMessage]) -> tuple[str, str]:
-    for at in range(len(messages) - 1, -1, -1):
-        message = messages[at]
-        if isinstance(message, HumanMessage) and not is_injected(message):
-            text = str(message.text)
-            return message.id or f"{at}:{text_digest(text)}", text
-    return "", ""
+    at = last_question(messages)
+    if at < 0:
+        return "", ""
+    text = str(messages[at].text)
+    return messages[at].id or f"{at}:{text_digest(text)}", text
 
 
 def _is_function(tool: Mapping[str, Any]) -> bool:
@@ -408,11 +406,11 @@ def _unjudged(proposal: Proposal) -> Attempt:
     )
 
 
-def _common(known: Sequence[BaseMessage], messages: Sequence[BaseMessage]) -> int:
-    for at, (old, new) in enumerate(zip(known, messages, strict=False)):
-        if old is not new and old != new:
-            return at
-    return min(len(known), len(messages))
+def _common(known: list[BaseMessage], messages: Sequence[BaseMessage]) -> int:
+    if starts_with(messages, known):
+        return len(known)
+    pairs = enumerate(zip(known, messages, strict=False))
+    return next((at for at, (old, new) in pairs if old != new), min(len(known), len(messages)))
 
 
 def _result_text(result: Any, call_id: str) -> tuple[str, bool]:

@@ -4,6 +4,7 @@ from coreact.rubric.canonical import SCHEME, canonical_json, digest, text_digest
 from coreact.rubric.checks import (
     CHECK_KINDS,
     AnswerCitesObserved,
+    AnswerObserved,
     ArgumentContains,
     ArgumentEquals,
     ArgumentInRange,
@@ -56,6 +57,7 @@ __all__ = [
     "SCHEME",
     "Action",
     "AnswerCitesObserved",
+    "AnswerObserved",
     "ArgumentContains",
     "ArgumentEquals",
     "ArgumentInRange",

@@ -523,6 +523,35 @@ class AnswerCitesObserved(_Check):
         return "Cite only addresses that were observed."
 
 
+class AnswerObserved(_Check):
+    """Something that the answer adds to the question stands in an observation.
+
+    Looks at the answer's words that the question does not hold. Met where one of them was
+    observed; not applicable where there is nothing to look for (a choice among the question's own
+    names, yes or no); otherwise the answer comes out of thin air.
+    """
+
+    kind: Literal["answer_observed"] = "answer_observed"
+
+    def evaluate(self, action: Action, state: State) -> Finding:
+        if action.answer is None:
+            return _not_applicable("the action is no answer")
+        asked = set(words(state.question))
+        added = [word for word in dict.fromkeys(words(action.answer)) if word not in asked]
+        seen = [step.observation for step in reversed(state.steps) if step.observation is not None]
+        for observation in seen:
+            for word in added:
+                if not observation.failed and f" {word} " in observation.folded:
+                    return _met(f"{_shown(word)} stands in an observation")
+        telling = [word for word in added if len(word) > 3 or any(char.isdigit() for char in word)]
+        if not telling:
+            return _not_applicable("the answer adds nothing that could be looked up")
+        return _unmet(f"{_shown(' '.join(telling))} stands in no observation")
+
+    def explain(self) -> str:
+        return "Answer with what an observation says."
+
+
 class QuoteInObservation(_Check):
     """A quote stands verbatim (white space and Unicode form aside) in a named or in any observation."""
 
@@ -658,6 +687,7 @@ _KINDS: dict[str, type[_Check]] = {
         Stops,
         DoesNotStop,
         AnswerCitesObserved,
+        AnswerObserved,
         QuoteInObservation,
         PredicateHolds,
     )
@@ -686,6 +716,7 @@ Check = Annotated[
     | Annotated[Stops, Tag("stops")]
     | Annotated[DoesNotStop, Tag("does_not_stop")]
     | Annotated[AnswerCitesObserved, Tag("answer_cites_observed")]
+    | Annotated[AnswerObserved, Tag("answer_observed")]
     | Annotated[QuoteInObservation, Tag("quote_in_observation")]
     | Annotated[PredicateHolds, Tag("predicate")]
     | Annotated[UnknownCheck, Tag("unknown")],

@@ -100,7 +100,7 @@ def gazetteer(seed: int = 0, questions: int | None = None) -> World:
     """
     if questions is not None and questions < 0:
         raise WorldError(f"A world cannot have {questions} questions.", remedy="Ask for 0 or more.")
-    rng = Random(seed)  # noqa: S311
+    rng = Random(seed)
     atlas = read_atlas()
     book = _write_book(atlas, rng)
     order = sorted(book.pages)

@@ -1,7 +1,7 @@
 """What guidance costs beside a model that answers at once: the agents that are compared, and a report.
 
-`python tests/bench/overhead.py` prints ratios of medians of interleaved runs, so that a slow or busy
-machine moves both sides alike. The model, the tools and the question are scripted; nothing waits.
+`python tests/bench/overhead.py` prints ratios of processor time from interleaved runs, so that a slow or
+busy machine moves both sides alike. The model, the tools and the question are scripted; nothing waits.
 Absolute times are printed for orientation only.
 """
 
@@ -96,8 +96,8 @@ def run(made: Any, *, steps: int) -> dict[str, Any]:
     return made.invoke({"messages": [("user", QUESTION)]}, {"recursion_limit": 2 * steps + 10})
 
 
-def medians(kinds: Sequence[str], *, steps: int, rounds: int, folder: Path) -> dict[str, float]:
-    """Median seconds per step of each kind, all kinds taking turns."""
+def measure(kinds: Sequence[str], *, steps: int, rounds: int, folder: Path) -> dict[str, list[float]]:
+    """Processor seconds per step of each kind, one value a round, all kinds taking turns."""
     made = {kind: agent(kind, steps=steps, folder=folder) for kind in kinds}
     times: dict[str, list[float]] = {kind: [] for kind in kinds}
     for kind in kinds:
@@ -110,10 +110,16 @@ def medians(kinds: Sequence[str], *, steps: int, rounds: int, folder: Path) -> d
             times[kind].append((time.process_time() - started) / (steps + 1))
     for _, close in made.values():
         close()
-    return {kind: statistics.median(taken) for kind, taken in times.items()}
+    return times
+
+
+def ratio(times: Sequence[float], others: Sequence[float]) -> float:
+    """Median over the rounds of the ratio within a round, since neighbours share the machine's mood."""
+    return statistics.median(mine / theirs for mine, theirs in zip(times, others, strict=True))
 
 
 def main() -> None:
+    """Print the report."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=15)
     options.add_argument("--long", type=int, default=400, help="steps of the long run; 0 leaves it out")
@@ -121,24 +127,27 @@ def main() -> None:
     write = sys.stdout.write
     kinds = ("plain", "no-op", "guided", "memory", "sqlite")
     with tempfile.TemporaryDirectory() as folder:
-        short = medians(kinds, steps=20, rounds=chosen.rounds, folder=Path(folder))
+        times = measure(kinds, steps=20, rounds=chosen.rounds, folder=Path(folder))
         for kind in kinds:
+            middle = 1000 * statistics.median(times[kind])
             write(
-                f"20 steps  {kind:8} {short[kind] / short['plain']:5.2f} x plain"
-                f"   ({1000 * short[kind]:.2f} ms a step)\n"
+                f"20 steps: {kind:8} {ratio(times[kind], times['plain']):5.2f} x plain   ({middle:.2f} ms a step)\n"
             )
         if not chosen.long:
             return
-        few = medians(("plain", "guided", "memory"), steps=40, rounds=5, folder=Path(folder))
-        many = medians(("plain", "guided", "memory"), steps=chosen.long, rounds=3, folder=Path(folder))
-        for kind in few:
-            write(
-                f"a step of {chosen.long} against a step of 40: {kind:8} {many[kind] / few[kind]:.2f} x"
-                f"   ({1000 * few[kind]:.2f} -> {1000 * many[kind]:.2f} ms)\n"
-            )
+        rounds = max(1, chosen.rounds // 3)
+        kinds = ("plain", "guided", "memory")
+        few = measure(kinds, steps=40, rounds=rounds, folder=Path(folder))
+        many = measure(kinds, steps=chosen.long, rounds=rounds, folder=Path(folder))
+        middle_of = {kind: (statistics.median(few[kind]), statistics.median(many[kind])) for kind in kinds}
+        for kind, (short, long) in middle_of.items():
+            write(f"a step of {chosen.long} against one of 40: {kind:8} {long / short:.2f} x")
+            write(f"   ({1000 * short:.2f} -> {1000 * long:.2f} ms)\n")
+        plain = middle_of["plain"]
         for kind in ("guided", "memory"):
-            ratio = (many[kind] - many["plain"]) / (few[kind] - few["plain"])
-            write(f"what {kind} adds to a step, {chosen.long} against 40: {ratio:.2f} x\n")
+            short, long = middle_of[kind]
+            write(f"what {kind} adds to a step, {chosen.long} against 40: ")
+            write(f"{(long - plain[1]) / (short - plain[0]):.2f} x\n")
 
 
 if __name__ == "__main__":
