@@ -538,12 +538,14 @@ class AnswerObserved(_Check):
             return _not_applicable("the action is no answer")
         asked = set(words(state.question))
         added = [word for word in dict.fromkeys(words(action.answer)) if word not in asked]
-        seen = [step.observation for step in reversed(state.steps) if step.observation is not None]
-        for observation in seen:
-            for word in added:
-                if not observation.failed and f" {word} " in observation.folded:
-                    return _met(f"{_shown(word)} stands in an observation")
+        # Short words stand in every text; they count only where the answer has no others.
         telling = [word for word in added if len(word) > 3 or any(char.isdigit() for char in word)]
+        for step in reversed(state.steps):
+            if not step.succeeded or step.observation is None:
+                continue
+            for word in telling or added:
+                if f" {word} " in step.observation.folded:
+                    return _met(f"{_shown(word)} stands in an observation")
         if not telling:
             return _not_applicable("the answer adds nothing that could be looked up")
         return _unmet(f"{_shown(' '.join(telling))} stands in no observation")
