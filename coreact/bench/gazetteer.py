@@ -115,6 +115,7 @@ def run_suite(
     done = {(o.arm, o.seed, o.question): o for o in read_outcomes(out)}
     equipment = tools(Corpus(world.passages))
     out.parent.mkdir(parents=True, exist_ok=True)
+    _end_last_line(out)
     for seed in seeds:
         chat = model(seed)
         for question in choose(world, n=n, seed=seed, hops=hops):
@@ -197,8 +198,15 @@ class _Tally:
         return Count()
 
 
+def _end_last_line(path: Path) -> None:
+    """Keep a line torn by a kill from swallowing the next outcome."""
+    if path.exists() and (content := path.read_bytes()) and not content.endswith(b"\n"):
+        with path.open("ab") as file:
+            file.write(b"\n")
+
+
 def read_outcomes(path: Path) -> list[Outcome]:
-    """The outcomes in a JSON lines file; a torn last line is left out. Empty where there is no file."""
+    """The outcomes in a JSON lines file; a torn line is left out. Empty where there is no file."""
     if not path.exists():
         return []
     outcomes = []

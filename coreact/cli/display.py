@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -298,10 +300,14 @@ def show_start(run: RunRecord) -> RenderableType:
     return Panel(Group(Text(first_lines(run.question), "bold"), about), box=box.ROUNDED, border_style="cyan")
 
 
-def show_end(trajectory: Trajectory) -> RenderableType:
+def show_end(trajectory: Trajectory, *, store: Path | None = None) -> RenderableType:
     """Answer, score, tokens, time and status, and how to see the run again.
 
     A run without an end is shown as it stands.
+
+    Args:
+        trajectory: the run.
+        store: where it is stored, if not in the default store; the command then names it.
     """
     end, run = trajectory.end, trajectory.run
     status: RunStatus = "running" if end is None else end.status
@@ -311,7 +317,8 @@ def show_end(trajectory: Trajectory) -> RenderableType:
     if end is not None and end.error is not None:
         parts.append(Text(first_lines(end.error), "red"))
     parts.append(_totals(trajectory, end, status))
-    parts.append(Text(f"coreact trace show {one_line(run.id)}", "dim"))
+    elsewhere = "" if store is None else f" --store {shlex.quote(one_line(str(store)))}"
+    parts.append(Text(f"coreact trace show {one_line(run.id)}{elsewhere}", "dim"))
     return Panel(Group(*parts), box=box.ROUNDED, border_style=_STATUS_STYLES[status].split()[-1])
 
 

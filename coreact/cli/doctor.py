@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from coreact.local import status
 from coreact.trace import default_store_path, sqlite_advice
@@ -40,9 +41,10 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     table = Table(show_header=False, box=None)
     for name, value in {"python": report["python"], "sqlite": report["sqlite"], **report["packages"]}.items():
         table.add_row(name, value or "not installed")
-    table.add_row("store", report["store"])
+    table.add_row("store", Text(report["store"]))
     model = report["model"]
-    table.add_row("model", model["path"] if model["present"] else "not there: run `coreact local pull`")
+    where = model["path"] if model["present"] else "not there: run `coreact local pull`"
+    table.add_row("model", Text(where))
     console.print(table)
     for advice in report["warnings"]:
         console.print(f"Warning: {advice}", style="yellow", markup=False, highlight=False)

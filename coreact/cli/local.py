@@ -1,8 +1,9 @@
-"""`coreact local`: fetch the embedded model and say what is there."""
+"""`coreact local`: fetch the embedded model, say what is there, serve it to other programs."""
 
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -40,3 +41,21 @@ def status_command(as_json: JsonFlag = False) -> None:
     console = Console(soft_wrap=True)
     for name, value in found.model_dump(mode="json").items():
         console.print(f"{name:20} {value}", markup=False, highlight=False)
+
+
+@local_app.command("serve")
+def serve_command(
+    gguf: Annotated[
+        Path | None, typer.Option(help="Serve this model file instead of the default one.")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0: any free one.")] = 0,
+    threads: Annotated[int, typer.Option(min=1)] = 1,
+    parallel: Annotated[int, typer.Option(min=1, help="Requests served at once.")] = 1,
+    as_json: JsonFlag = False,
+) -> None:
+    """Serve the embedded model on loopback, OpenAI-compatible, until Ctrl-C."""
+    from coreact.local import LocalServer
+
+    with LocalServer(pull(gguf), threads=threads, parallel=parallel, port=port) as server:
+        print(json.dumps({"base_url": server.base_url}) if as_json else server.base_url, flush=True)
+        threading.Event().wait()

@@ -1,7 +1,8 @@
 """The `coreact` command.
 
 This module puts the commands together and ends them: errors of our own tree become one line on
-standard error and their exit code (2 where the user can mend it, else 1).
+standard error and their exit code (2 where the user can mend it, else 1); with `--json`, one JSON
+object, also where the command line itself cannot be read.
 Anything else is a bug and shows its traceback. What the commands do stands in their own modules,
 which import their heavy parts when they run.
 """
@@ -15,14 +16,16 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from coreact import __version__
 from coreact.cli.bench import bench_app
+from coreact.cli.display import one_line
 from coreact.cli.doctor import doctor
 from coreact.cli.local import local_app
 from coreact.cli.run import run
 from coreact.cli.trace import trace_app
-from coreact.errors import CoReActError
+from coreact.errors import ConfigError, CoReActError
 
 app = typer.Typer(
     name="coreact",
@@ -58,19 +61,24 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a console that cannot write ✓ must not end a run
             stream.reconfigure(errors="replace")
+    as_json = "--json" in sys.argv
     try:
-        app()
+        sys.exit(app(standalone_mode=not as_json))
     except CoReActError as error:
-        _complain(error)
+        _complain(error, as_json=as_json)
         sys.exit(error.exit_code)
+    except typer.TyperException as error:  # only where typer does not end the process itself
+        command = getattr(getattr(error, "ctx", None), "command_path", "coreact")
+        misuse = ConfigError(error.format_message(), remedy=f"See `{command} --help`.")
+        _complain(misuse, as_json=as_json)
+        sys.exit(misuse.exit_code)
 
 
-def _complain(error: CoReActError) -> None:
-    if "--json" in sys.argv:
+def _complain(error: CoReActError, *, as_json: bool) -> None:
+    if as_json:
         fault = {"error": type(error).__name__, "what": error.what, "remedy": error.remedy}
         print(json.dumps(fault, ensure_ascii=False), file=sys.stderr)
         return
-    console = Console(stderr=True, soft_wrap=True)
-    console.print(f"Error: {error.what}", style="bold red", markup=False, highlight=False)
-    if error.remedy:
-        console.print(error.remedy, markup=False, highlight=False)
+    line = Text(f"Error: {one_line(error.what)}", "bold red")
+    line.append(f" {one_line(error.remedy)}".rstrip(), "not bold default")
+    Console(stderr=True, soft_wrap=True).print(line)

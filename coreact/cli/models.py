@@ -9,7 +9,7 @@ from pathlib import Path
 
 from langchain_core.language_models import BaseChatModel
 
-from coreact.errors import ConfigError
+from coreact.errors import ConfigError, ModelCallError
 
 LOCAL = "local"
 
@@ -38,29 +38,41 @@ def open_model(
     Raises:
         ConfigError: the provider is unknown or its package is missing.
         ModelFileError, LocalServerError, MissingExtraError: the embedded model cannot be served.
+        ModelCallError: an OpenAI-compatible server cannot be reached, or refuses.
     """
-    if base_url is not None:
-        from langchain_openai import ChatOpenAI
-        from pydantic import SecretStr
-
-        key = os.environ.get("OPENAI_API_KEY", "none")
-        yield ChatOpenAI(
-            model=name, base_url=base_url, api_key=SecretStr(key), temperature=temperature, seed=seed
-        )
-        return
-    if name == LOCAL:
+    if base_url is None and name == LOCAL:
         from coreact.local import open_local_model
 
         with open_local_model(gguf, threads=threads, temperature=temperature, seed=seed) as served:
             yield served
         return
+    from openai import OpenAIError
+
+    try:
+        yield _remote(name, base_url=base_url, temperature=temperature, seed=seed)
+    except OpenAIError as error:
+        where = f" at {base_url}" if base_url else ""
+        raise ModelCallError(
+            f"The model {name!r}{where} did not answer: {error}",
+            remedy="Check that the server runs, and the base URL, the model's name and OPENAI_API_KEY.",
+        ) from error
+
+
+def _remote(name: str, *, base_url: str | None, temperature: float, seed: int) -> BaseChatModel:
+    if base_url is not None:
+        from langchain_openai import ChatOpenAI
+        from pydantic import SecretStr
+
+        key = os.environ.get("OPENAI_API_KEY", "none")
+        return ChatOpenAI(
+            model=name, base_url=base_url, api_key=SecretStr(key), temperature=temperature, seed=seed
+        )
     from langchain.chat_models import init_chat_model
 
     try:
-        model = init_chat_model(name, temperature=temperature)
+        return init_chat_model(name, temperature=temperature)
     except (ImportError, ValueError) as error:
         raise ConfigError(
             f"The model {name!r} cannot be opened: {error}",
             remedy="Use `local`, or `provider:name` with that provider's LangChain package installed.",
         ) from error
-    yield model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from pathlib import Path
@@ -13,10 +14,10 @@ from langchain_core.tools import BaseTool
 from rich.console import Console
 from rich.text import Text
 
-from coreact.cli.display import clean, show_attempt, show_end, show_observation, show_rubric
+from coreact.cli.display import clean, one_line, show_attempt, show_end, show_observation, show_rubric
 from coreact.cli.models import LOCAL, open_model
 from coreact.cli.recipes import load_agent
-from coreact.errors import ConfigError, StoreError
+from coreact.errors import ConfigError
 from coreact.rubric import Rubric
 from coreact.trace import (
     Attempt,
@@ -95,36 +96,38 @@ def run(
             middleware=[] if plain else [guidance],
             tool_calls=tool_calls,
         )
-        console.print(Text(f"Question  {asked}", style="bold"))
+        console.print(Text(f"Question  {one_line(asked)}", style="bold"))
         live = _Live(console)
         started = time.perf_counter()
         try:
-            answer = live.follow(graph, asked)
+            answer = asyncio.run(live.follow(graph, asked))
         except KeyboardInterrupt:
             if live.run:
                 recorder.end(RunEnd(run=live.run, status="interrupted"))
             trace.close()
             Console(stderr=True).print("Interrupted. Everything judged so far is stored.")
             raise typer.Exit(INTERRUPTED) from None
+        except Exception as error:
+            if live.run:
+                recorder.end(RunEnd(run=live.run, status="failed", error=f"{type(error).__name__}: {error}"))
+            trace.close()
+            raise
         seconds = time.perf_counter() - started
+    stored: Trajectory | None = None
     try:
-        trace.flush()
-        stored = trace.trajectory(live.run) if live.run else None
-    except StoreError:
-        console.print(Text(f"Answer    {clean(answer)}"))  # the answer is not lost with the record
-        raise
-    finally:
         trace.close()
-    _conclude(
-        console,
-        stored,
-        answer=answer,
-        gold=gold,
-        seconds=seconds,
-        path=path,
-        found=live.found,
-        as_json=as_json,
-    )
+        stored = trace.trajectory(live.run) if live.run else None
+    finally:  # the answer is not lost with the record
+        _conclude(
+            console,
+            stored,
+            answer=answer,
+            gold=gold,
+            seconds=seconds,
+            path=path,
+            found=live.found,
+            as_json=as_json,
+        )
 
 
 class _Live:
@@ -136,11 +139,15 @@ class _Live:
         self._console = console
         self._rubric: Rubric | None = None
 
-    def follow(self, graph: Any, question: str) -> str:
-        """Run the graph and return the text of its last message."""
+    async def follow(self, graph: Any, question: str) -> str:
+        """Run the graph and return the text of its last message.
+
+        Async, because only a call that can be cancelled lets Ctrl-C end a run at once: threads
+        would first wait for the model, and then for the retries.
+        """
         answer = ""
         inputs = {"messages": [{"role": "user", "content": question}]}
-        for mode, chunk in graph.stream(inputs, stream_mode=["custom", "updates"]):
+        async for mode, chunk in graph.astream(inputs, stream_mode=["custom", "updates"]):
             if mode == "custom":
                 self._event(chunk)
                 continue
@@ -182,7 +189,8 @@ def _question(text: str | None, *, world: str, number: int) -> tuple[str, Questi
         return text, None, loaded
     if number >= len(offered):
         raise ConfigError(
-            f"The world {world!r} has no question {number}.", remedy=f"Choose 0 to {len(offered) - 1}."
+            f"The world {world!r} has no question {number}.",
+            remedy=f"Choose 0 to {len(offered) - 1}." if offered else "Give a question of your own.",
         )
     return offered[number].question, offered[number], loaded
 
@@ -221,12 +229,12 @@ def _conclude(
         return
     console.rule()
     if stored is not None:
-        console.print(show_end(stored))
+        console.print(show_end(stored, store=None if path == default_store_path() else path))
     else:
-        console.print(Text(f"Answer    {answer}"))
+        console.print(Text(f"Answer    {clean(answer)}"))
     if gold is not None:
         right = "the answer says so" if contains_answer(answer, gold) else "the answer says otherwise"
         share = gold_share(found, gold)
         console.print(
-            Text(f"Expected  {gold.answer} ({right}; {share:.0%} of the proving passages were found)")
+            Text(f"Expected  {one_line(gold.answer)} ({right}; {share:.0%} of the proving passages were found)")
         )

@@ -1,8 +1,9 @@
 """Names in a text, found without a model: capitalised runs, quoted phrases, codes.
 
 Only what looks like a name counts, since a term found here may be put in front of an agent and
-the text may be hostile: a term is short, on one line, and made of words. Scripts without capital
-letters yield quoted phrases only. Deliberately no language detection and no gazetteer.
+the text may be hostile: a term is short, on one line, made of words, and shown in quotes. Scripts
+without capital letters yield quoted phrases only. Deliberately no language detection and no
+gazetteer.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import re
 
 from coreact.rubric.words import fold
 
-MAX_TERM_WORDS = 6
+MAX_TERM_WORDS = 5
 MAX_TERM_CHARS = 60
 
 # Quotation marks of several scripts open and close a name.
 _QUOTED = re.compile(r"[\"“„«「]([^\"“”„«»「」\n]{2,60})[\"”“»」]")
 _SENTENCE = re.compile(r"(?<=[.!?:;])\s+|\n+|(?<=\])\s+")
 _TOKEN = re.compile(r"\+?[^\W_]+(?:['’.\-][^\W_]+)*", re.UNICODE)
+_SHOUTED = 3  # words from which on a run in capitals is taken for a sentence
 _POSSESSIVE = re.compile(r"['’]s$")
 _INSIDE = frozenset("of de da do dos du del der den van von la le al el bin ibn the".split())
 OPENERS = frozenset(
@@ -44,6 +46,8 @@ def entities(text: str) -> tuple[str, ...]:
 def _keep(phrase: str, found: dict[str, str]) -> None:
     phrase = _POSSESSIVE.sub("", phrase)
     key = fold(phrase)
+    if len(key.split()) > _SHOUTED and phrase.isupper():
+        return  # a shouted sentence is no name, and may be an instruction
     short = len(phrase) <= MAX_TERM_CHARS and len(key.split()) <= MAX_TERM_WORDS
     if len(key) > 1 and short and key not in found:
         found[key] = phrase

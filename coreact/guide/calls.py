@@ -18,7 +18,7 @@ from langchain_core.messages import AnyMessage
 from langgraph.errors import GraphBubbleUp
 
 from coreact.errors import ModelCallError
-from coreact.guide.host import aquietly, injected, quietly
+from coreact.guide.host import Writer, aquietly, injected, quietly
 from coreact.guide.loop import Announce, CallModel, Decision, Failed, Proposal
 from coreact.guide.session import Opened, event_of
 from coreact.guide.settings import GuideSettings
@@ -39,7 +39,7 @@ class ModelCalls:
         settings: how to guide.
         opened: the decision.
         read: reads a proposal off the result of a call.
-        write: sends an event to custom streams.
+        write: sends an event to custom streams; None where nobody listens.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class ModelCalls:
         opened: Opened,
         *,
         read: Read,
-        write: Callable[[dict[str, Any]], object],
+        write: Writer | None,
     ) -> None:
         self._opened = opened
         self._read = read
@@ -79,11 +79,12 @@ class ModelCalls:
 
     def watch(self, announced: Announce) -> None:
         """Send an announcement to custom streams."""
-        self._write(event_of(self._opened, announced))
+        if self._write is not None:
+            self._write(event_of(self._opened, announced))
 
     def settle(self, decision: Decision) -> Any:
         """The payload of the chosen attempt; a streamed attempt that was not chosen is retracted."""
-        if self._streamed and decision.chosen.index:
+        if self._write is not None and self._streamed and decision.chosen.index:
             self._write(
                 {
                     "type": "coreact.retract",

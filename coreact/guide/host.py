@@ -24,6 +24,9 @@ from coreact.guide.status import STATUS_KEY, HeldCall, StepStatus
 
 T = TypeVar("T")
 
+Writer = Callable[[dict[str, Any]], object]
+"""Sends an event to custom streams."""
+
 
 @contextmanager
 def quiet_context() -> Generator[Context]:
@@ -100,8 +103,15 @@ def without_status(result: Any) -> Any:
     return result
 
 
-def emit(runtime: Any, event: dict[str, Any]) -> None:
-    """Send an event to custom streams; nothing happens where nobody streams."""
-    writer = getattr(runtime, "stream_writer", None)
-    if writer is not None:
-        writer(event)
+def writer_of(runtime: Any) -> Writer | None:
+    """Where custom stream events go, or None where nobody streams them.
+
+    Events carry whole rubrics and attempts, so they are not built for nobody. LangGraph does not say
+    whether a custom stream is open; without one its writer is a function of its own that refers to
+    nothing. Any other writer is taken for a listener.
+    """
+    writer: Writer | None = getattr(runtime, "stream_writer", None)
+    is_langgraphs = str(getattr(writer, "__module__", "")).startswith("langgraph.")
+    if is_langgraphs and getattr(writer, "__closure__", ()) is None:
+        return None
+    return writer

@@ -36,7 +36,7 @@ from coreact.errors import ConfigError
 from coreact.generate import RubricGenerator
 from coreact.guide.calls import ModelCalls
 from coreact.guide.drivers import adrive, drive
-from coreact.guide.host import assistant, emit, held_call, status_of, without_status
+from coreact.guide.host import assistant, held_call, status_of, without_status, writer_of
 from coreact.guide.loop import Decision, Proposal
 from coreact.guide.messages import SOURCE, SOURCE_KEY
 from coreact.guide.session import ANSWER, DecisionGuide, Opened, proposal_of
@@ -160,9 +160,7 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
         )
 
     def _calls(self, opened: Opened, request: ModelRequest[Any]) -> ModelCalls:
-        return ModelCalls(
-            self.settings, opened, read=_proposal, write=lambda event: emit(request.runtime, event)
-        )
+        return ModelCalls(self.settings, opened, read=_proposal, write=writer_of(request.runtime))
 
     def _answer(
         self, opened: Opened, decision: Decision | None, response: ModelResponse[Any]
@@ -236,11 +234,9 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
             seconds=time.perf_counter() - started,
             blocked=blocked,
         )
-        if observation is not None:
-            emit(
-                request.runtime,
-                {"type": "coreact.observation", "observation": observation.model_dump(mode="json")},
-            )
+        write = writer_of(request.runtime)
+        if observation is not None and write is not None:
+            write({"type": "coreact.observation", "observation": observation.model_dump(mode="json")})
 
 
 class _AskingMiddleware(CoReActMiddleware):

@@ -20,14 +20,14 @@ from typing import Any
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.tools import BaseTool
-from langgraph.config import get_stream_writer
 from langgraph.prebuilt.tool_node import ToolCallRequest
+from langgraph.runtime import get_runtime
 
 from coreact.errors import ConfigError, MessagesError
 from coreact.generate import RubricGenerator
 from coreact.guide.calls import ModelCalls
 from coreact.guide.drivers import adrive, drive
-from coreact.guide.host import held_call, status_of, without_status
+from coreact.guide.host import Writer, held_call, status_of, without_status, writer_of
 from coreact.guide.loop import Decision, Proposal
 from coreact.guide.messages import SOURCE, SOURCE_KEY
 from coreact.guide.session import DecisionGuide, Opened, proposal_of
@@ -174,11 +174,11 @@ class _GuidedNode:
         return await asyncio.to_thread(self._node, state)
 
 
-def _writer() -> Callable[[dict[str, Any]], object]:
+def _writer() -> Writer | None:
     try:
-        return get_stream_writer()
+        return writer_of(get_runtime())
     except (RuntimeError, KeyError):  # outside of a graph nobody streams
-        return lambda _: None
+        return None
 
 
 def _shown(state: Any, added: Sequence[AnyMessage]) -> Any:

@@ -1,8 +1,8 @@
 """What guidance costs beside a model that answers at once: the agents that are compared, and a report.
 
 `python tests/bench/overhead.py` prints ratios of processor time from interleaved runs, so that a slow
-machine moves both sides alike; on a busy one the minima are nearer to the truth than the medians. The model, the tools and the question are scripted; nothing waits.
-Absolute times are printed for orientation only.
+machine moves both sides alike; on a busy one the minima are nearer to the truth than the medians.
+The model, the tools and the question are scripted; nothing waits. Absolute times are for orientation.
 """
 
 from __future__ import annotations

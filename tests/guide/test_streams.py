@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessageChunk, BaseMessage
+from langgraph.graph import START, MessagesState, StateGraph
 
 from coreact.generate import Written
-from coreact.guide import STATUS_KEY, CoReActMiddleware
+from coreact.guide import STATUS_KEY, CoReActMiddleware, calls
 from coreact.judge import Cost, Verdict
 from coreact.rubric import Criterion, Rubric
 from coreact.testing.scripted import ScriptedGenerator, ScriptedJudge, ScriptedModel, call
@@ -179,3 +180,26 @@ def test_nothing_is_emitted_by_a_middleware_that_is_off(run: Any, tools: Any) ->
     model = ScriptedModel(script=[call("search", query="mud"), "done"])
     agent = create_agent(model, tools.all, middleware=[CoReActMiddleware(enabled=False)])
     assert run.stream(agent, stream_mode="custom") == []
+
+
+def test_events_are_built_only_where_somebody_listens(
+    run: Any, tools: Any, recorder: Any, monkeypatch: Any
+) -> None:
+    built: list[str] = []
+    whole = calls.event_of
+    monkeypatch.setattr(calls, "event_of", lambda *of: built.append("event") or whole(*of))
+    for modes, expected in ((["values"], 0), (["values", "custom"], 4)):
+        built.clear()
+        model = ScriptedModel(script=[call("search", query="gold"), "done"])
+        agent = create_agent(model, tools.all, middleware=[CoReActMiddleware(recorder=recorder, retries=0)])
+        run.stream(agent, stream_mode=modes)
+        assert len(built) == expected
+
+
+def test_events_of_a_graph_inside_a_graph_reach_the_outer_stream(run: Any, tools: Any) -> None:
+    inner = create_agent(ScriptedModel(script=["done"]), tools.all, middleware=[CoReActMiddleware(retries=0)])
+    outer = StateGraph(MessagesState)
+    outer.add_node("inner", inner)
+    outer.add_edge(START, "inner")
+    parts = run.stream(outer.compile(), stream_mode="custom", subgraphs=True)
+    assert [event["type"] for _, event in parts] == ["coreact.rubric", "coreact.attempt"]
