@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from langchain_core.language_models import BaseChatModel
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -18,6 +17,9 @@ from rich.table import Table
 from coreact.cli.models import LOCAL, open_model
 from coreact.cli.recipes import load_agent
 from coreact.errors import ConfigError, MissingExtraError
+
+if TYPE_CHECKING:  # a command line that starts quickly imports LangChain only to run
+    from langchain_core.language_models import BaseChatModel
 
 bench_app = typer.Typer(help="Suites with a control arm.", no_args_is_help=True)
 

@@ -6,10 +6,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from langchain_core.language_models import BaseChatModel
+from typing import TYPE_CHECKING
 
 from coreact.errors import ConfigError, ModelCallError
+
+if TYPE_CHECKING:  # a command line that starts quickly imports LangChain only to run
+    from langchain_core.language_models import BaseChatModel
 
 LOCAL = "local"
 

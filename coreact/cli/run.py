@@ -6,11 +6,9 @@ import asyncio
 import json
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from coreact_tools import corpus_tools
-from langchain_core.tools import BaseTool
 from rich.console import Console
 from rich.text import Text
 
@@ -38,6 +36,9 @@ from coreact.worlds import (
     gold_share,
     load_world,
 )
+
+if TYPE_CHECKING:  # a command line that starts quickly imports LangChain only to run
+    from langchain_core.tools import BaseTool
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -173,6 +174,8 @@ class _Live:
 
 def _tools(world: World) -> list[BaseTool]:
     """Searching, and reading in full where a search does not show everything already."""
+    from coreact_tools import corpus_tools
+
     tools = corpus_tools(Corpus(world.passages), snippet_chars=_SNIPPET)
     longest = max((len(passage.text) for passage in world.passages), default=0)
     return tools if longest > _SNIPPET else tools[:1]
@@ -234,7 +237,5 @@ def _conclude(
         console.print(Text(f"Answer    {clean(answer)}"))
     if gold is not None:
         right = "the answer says so" if contains_answer(answer, gold) else "the answer says otherwise"
-        share = gold_share(found, gold)
-        console.print(
-            Text(f"Expected  {one_line(gold.answer)} ({right}; {share:.0%} of the proving passages were found)")
-        )
+        share = f"{gold_share(found, gold):.0%} of the proving passages were found"
+        console.print(Text(f"Expected  {one_line(gold.answer)} ({right}; {share})"))

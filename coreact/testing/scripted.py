@@ -57,7 +57,7 @@ class ScriptedModel(BaseChatModel):
     def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[Any, AIMessage]:
         """Remember the tools and bind nothing, so that requests stay those of this one object."""
         self.bound = [convert_to_openai_tool(tool) for tool in tools]
-        return self.bind()  # type: ignore[return-value]
+        return self.bind()
 
     def _reply(self, messages: list[BaseMessage]) -> AIMessage:
         with self._lock:
