@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from coreact.generate import HeuristicGenerator
-    from coreact.guide import CoReActMiddleware, CoReActState, GuideSettings, guide
+    from coreact.guide import CoReActMiddleware, CoReActState, GuideSettings
     from coreact.rubric import Criterion, Rubric, parse_rubric
 
 __version__ = "0.1.0"
@@ -27,7 +27,6 @@ __all__ = [
     "HeuristicGenerator",
     "Rubric",
     "__version__",
-    "guide",
     "parse_rubric",
 ]
 
@@ -35,7 +34,6 @@ _HOMES = {
     "CoReActMiddleware": "coreact.guide",
     "CoReActState": "coreact.guide",
     "GuideSettings": "coreact.guide",
-    "guide": "coreact.guide",
     "HeuristicGenerator": "coreact.generate",
     "Criterion": "coreact.rubric",
     "Rubric": "coreact.rubric",

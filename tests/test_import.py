@@ -34,7 +34,6 @@ COREACT = {
     "HeuristicGenerator",
     "Rubric",
     "__version__",
-    "guide",
     "parse_rubric",
 }
 

@@ -63,7 +63,7 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     as_json = "--json" in sys.argv
     try:
-        sys.exit(app(standalone_mode=not as_json))
+        sys.exit(app(prog_name="coreact", standalone_mode=not as_json))
     except CoReActError as error:
         _complain(error, as_json=as_json)
         sys.exit(error.exit_code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,7 @@ from rich.text import Text
 from coreact.cli.display import clean, one_line, show_attempt, show_end, show_observation, show_rubric
 from coreact.cli.models import LOCAL, open_model
 from coreact.cli.recipes import load_agent
-from coreact.errors import ConfigError
+from coreact.errors import ConfigError, StoreError
 from coreact.rubric import Rubric
 from coreact.trace import (
     Attempt,
@@ -111,7 +112,8 @@ def run(
         except Exception as error:
             if live.run:
                 recorder.end(RunEnd(run=live.run, status="failed", error=f"{type(error).__name__}: {error}"))
-            trace.close()
+            with suppress(StoreError):  # what ended the run matters more
+                trace.close()
             raise
         seconds = time.perf_counter() - started
     stored: Trajectory | None = None

@@ -339,6 +339,21 @@ def test_what_we_rejected_is_not_run_though_another_human_check_approves(
     assert out["messages"][-1].text == "done"
 
 
+def test_what_a_human_has_rejected_is_not_asked_about_again(run: Any, tools: Any) -> None:
+    judge = ScriptedJudge(lambda c, a: "unmet" if a.call else "met")
+    middleware = [
+        CoReActMiddleware(generator=ScriptedGenerator(TASTE), judge=judge, on_unmet="ask", retries=0),
+        HumanInTheLoopMiddleware({"delete": True}),  # its question comes first
+    ]
+    model = ScriptedModel(script=[call("delete", path="gold"), "done"])
+    agent = create_agent(model, tools.all, middleware=middleware, checkpointer=InMemorySaver())
+    run.ask(agent, config=THREAD)
+    out = run(agent, Command(resume=REJECT), THREAD)
+    assert "__interrupt__" not in out
+    assert out["messages"][-1].text == "done"
+    assert tools.calls == []
+
+
 def test_time_travel_to_a_checkpoint_goes_on_from_its_step(
     run: Any, tools: Any, store: Any, recorder: Any, want: Any
 ) -> None:

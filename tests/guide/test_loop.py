@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coreact.errors import GenerationError, JudgingError, ModelCallError
@@ -479,6 +479,7 @@ _REPLIES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(
     script=_REPLIES,
     retries=st.integers(0, 4),

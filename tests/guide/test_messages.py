@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain.tools import ToolRuntime
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
@@ -36,6 +36,7 @@ conversations = st.lists(
 ).map(lambda rounds: [exchange(number, *queries) for number, queries in enumerate(rounds)])
 
 
+@settings(deadline=None)
 @given(rounds=conversations, limit=st.none() | st.integers(1, 9))
 def test_reading_step_by_step_equals_reading_at_once(
     rounds: list[list[AnyMessage]], limit: int | None
