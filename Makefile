@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PYTHONUTF8 := 1
 
-.PHONY: demo test lint bench clean constraints
+.PHONY: demo test lint bench clean constraints pyright
 
 demo: $(VENV)/.demo ## set everything up and run one guided agent, live
 	@$(BIN)/coreact run
@@ -16,6 +16,9 @@ lint: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+pyright: $(VENV)/.dev ## a second opinion on types; does not block
+	-@$(BIN)/pyright --pythonpath $(BIN)/python
 
 bench: $(VENV)/.dev ## overhead of guidance, as ratios measured in one run
 	@$(BIN)/python tests/bench/overhead.py

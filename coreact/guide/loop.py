@@ -211,7 +211,9 @@ class _Run:
                 reply = RubricWritten(rubric=last_rubric, generator="last_good")
             else:
                 return
-        self.rubric, self.generator = reply.rubric, reply.generator
+        # An equal rubric is the same one; its lock is not computed again.
+        self.rubric = last_rubric if reply.rubric == last_rubric else reply.rubric
+        self.generator = reply.generator
         self.extra += reply.cost
         self.guidance = guidance(reply.rubric) if self.settings.show_rubric else ""
 

@@ -49,6 +49,9 @@ def test_no_more_questions_than_there_are(world: World) -> None:
 # --- running --------------------------------------------------------------------------------------
 
 
+USAGE = {"input_tokens": 7, "output_tokens": 3, "total_tokens": 10}
+
+
 class Lab:
     """Runs the suite with a scripted model and remembers what happened."""
 
@@ -64,12 +67,10 @@ class Lab:
         """A new search each time: only the budget ends it."""
         done = sum(isinstance(message, AIMessage) for message in messages)
         if done >= 3:  # what a server does where tools are forbidden
-            return AIMessage("Nobody knows.", usage_metadata=self.usage)
+            return AIMessage("Nobody knows.", usage_metadata=USAGE)
         question = str(messages[1].text)
         reply = call("search", query=f"{question} {done}", id=f"c{done}")
-        return reply.model_copy(update={"usage_metadata": self.usage})
-
-    usage = {"input_tokens": 7, "output_tokens": 3, "total_tokens": 10}
+        return reply.model_copy(update={"usage_metadata": USAGE})
 
     def model(self, seed: int) -> ScriptedModel:
         self.seeds.append(seed)
@@ -86,7 +87,7 @@ class Lab:
             self.world,
             n=n,
             seeds=seeds,
-            arms=arms.split(","),
+            arms=("plain", "guided"),
             hops=2,
             tool_calls=3,
             out=self.out,

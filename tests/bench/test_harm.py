@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from coreact.bench.gazetteer import choose
 from coreact.bench.harm import everyday_tasks, measure, search_tasks
 from coreact.cli.bench import bench_app
-from coreact.rubric import ArgumentContains, Criterion, DoesNotStop, Rubric
+from coreact.rubric import Criterion, DoesNotStop, Rubric, Stops
 from coreact.testing import ScriptedGenerator
 from coreact.worlds import gazetteer
 
@@ -18,15 +18,11 @@ FAMILIES = {"arithmetic", "table", "files", "polling", "paging", "dice", "parall
 
 IMPOSSIBLE = Rubric(
     criteria=(
-        Criterion(
-            id="magic",
-            text="Say the magic word.",
-            check=ArgumentContains(argument="expression", terms=("abracadabra",)),
-        ),
-        Criterion(id="never-stop", text="Go on.", check=DoesNotStop()),
+        Criterion(id="stop", text="Answer now.", kind="hard", check=Stops()),
+        Criterion(id="go-on", text="Do not answer now.", kind="hard", check=DoesNotStop()),
     )
 )
-"""No right step of an everyday task meets it."""
+"""No step meets both."""
 
 
 def test_everyday_tasks_are_spread_over_the_families_and_drawn_by_the_seed() -> None:

@@ -39,7 +39,7 @@ def test_status_of_a_corrupt_file(coreact: Coreact, cache: Path) -> None:
 
 
 def test_pull_checks_a_file_of_the_users_own(coreact: Coreact, cache: Path, here: Path) -> None:
-    own = here / "[b]own[/b].gguf"
+    own = here / "[b]own.gguf"
     own.write_bytes(b"GGUF and more")
     assert json.loads(coreact("local", "pull", "--gguf", str(own), "--json").out) == {"path": str(own)}
     assert coreact("local", "pull", "--gguf", str(own)).out == f"Model: {own}\n"

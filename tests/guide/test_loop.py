@@ -252,6 +252,13 @@ def test_a_failed_generator_falls_back_to_the_last_good_rubric() -> None:
     assert served.decision.errors
 
 
+def test_an_equal_rubric_is_the_same_one() -> None:
+    again = Rubric.model_validate(GOLD.model_dump())
+    served = Served([proposal("gold")], rubrics=[again], last_rubric=GOLD)
+    assert served.decision.rubric is GOLD
+    assert served.decision.generator == "generator"
+
+
 @pytest.mark.parametrize("fallback", ["none", "last_good"])
 def test_without_a_fallback_the_request_is_plain_never_an_empty_block(fallback: str) -> None:
     served = Served([proposal("mud")], rubrics=[NO_RUBRIC], fallback=fallback)
