@@ -9,6 +9,7 @@ gazetteer.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from coreact.rubric.words import fold
 
@@ -32,6 +33,7 @@ OPENERS = frozenset(
 """English words that open a sentence with a capital but name nothing."""
 
 
+@lru_cache(maxsize=256)
 def entities(text: str) -> tuple[str, ...]:
     """Names in `text`, in order of appearance, without repeats (compared folded)."""
     found: dict[str, str] = {}

@@ -194,10 +194,9 @@ def next_entities(state: State) -> tuple[str, ...]:
     Returns:
         At most `MAX_TERMS` names that stand in no query so far; empty where there are none.
     """
-    searched = "|".join(f" {fold(query)} " for query in state.queries)
 
     def is_new(name: str) -> bool:
-        return f" {fold(name)} " not in searched
+        return f" {fold(name)} " not in state.searched
 
     asked = [name for name in reversed(entities(state.question)) if is_new(name)]
     left = [name for name in asked if not set(words(name)) <= state.covered]

@@ -12,13 +12,13 @@ Sums are exact, so neither the order nor the size of weights moves a score.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from fractions import Fraction
 
 from coreact.judge.records import Cost, Judgement, Status, Verdict
 from coreact.rubric import Criterion, Rubric
 
-_CREDIT: dict[Status, Fraction] = {"met": Fraction(1), "partial": Fraction(1, 2), "unmet": Fraction(0)}
+_CREDIT: dict[Status, float] = {"met": 1.0, "partial": 0.5, "unmet": 0.0}
 
 
 def judgement(rubric: Rubric, verdicts: Sequence[Verdict], *, cost: Cost | None = None) -> Judgement:
@@ -46,7 +46,7 @@ def judgement(rubric: Rubric, verdicts: Sequence[Verdict], *, cost: Cost | None 
         rubric=rubric.lock,
         verdicts=tuple(verdict for _, verdict in ordered),
         score=score,
-        passed=_passed(rubric, judged, [criterion for criterion, _ in unknown]),
+        passed=_passed(rubric, score, judged, [criterion for criterion, _ in unknown]),
         judged=len(judged),
         total=len(judged) + len(unknown),
         cost=cost or Cost(),
@@ -74,26 +74,34 @@ def _with_dependencies(rubric: Rubric, by_id: dict[str, Verdict]) -> list[tuple[
     return [(criterion, settled[criterion.id]) for criterion in rubric]
 
 
-def _share(parts: Sequence[tuple[Criterion, Fraction]]) -> float | None:
-    weight = sum(Fraction(criterion.weight) for criterion, _ in parts)
-    if not weight:
+def _share(parts: Sequence[tuple[Criterion, float]]) -> float | None:
+    if not parts:
         return None
-    credit = sum(Fraction(criterion.weight) * part for criterion, part in parts)
+    # In units of the largest weight, so that no sum overflows; `fsum` loses nothing in any order.
+    unit = max(criterion.weight for criterion, _ in parts)
+    weight = math.fsum(criterion.weight / unit for criterion, _ in parts)
+    credit = math.fsum(criterion.weight / unit * part for criterion, part in parts)
     # Weights are binary fractions of what was written: 0.3 + 0.3 must reach a threshold of 0.6.
-    return round(float(credit / weight), 12)
+    return min(1.0, round(credit / weight, 12))
 
 
 def _passed(
-    rubric: Rubric, judged: Sequence[tuple[Criterion, Verdict]], unknown: Sequence[Criterion]
+    rubric: Rubric,
+    score: float | None,
+    judged: Sequence[tuple[Criterion, Verdict]],
+    unknown: Sequence[Criterion],
 ) -> bool | None:
     if not judged:
         return None
+    if not unknown:  # nothing could change the outcome
+        vetoed_by = any(criterion.veto and verdict.status == "unmet" for criterion, verdict in judged)
+        return not vetoed_by and (score or 0.0) >= rubric.threshold
     loose = _hanging_on(rubric, {criterion.id for criterion in unknown})
     vetoed = [criterion for criterion, verdict in judged if criterion.veto and verdict.status == "unmet"]
     if any(criterion.id not in loose for criterion in vetoed):
         return False
-    lowest = [(criterion, Fraction(0)) for criterion in unknown]
-    highest = [(criterion, Fraction(1)) for criterion in unknown]
+    lowest = [(criterion, 0.0) for criterion in unknown]
+    highest = [(criterion, 1.0) for criterion in unknown]
     for criterion, verdict in judged:
         credit = _CREDIT[verdict.status]
         helps = credit >= rubric.threshold

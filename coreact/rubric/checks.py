@@ -443,6 +443,8 @@ class NotRepeat(_Check):
             if step.call.key == call.key or (
                 by_words
                 and wanted
+                # Sets that differ much in size cannot overlap enough; this spares most comparisons.
+                and len(step.query_words) >= self.similarity * len(wanted)
                 and similarity(wanted, step.query_words) >= self.similarity
                 and _without_texts(step.call) == _without_texts(call)
             ):

@@ -205,6 +205,8 @@ class State(Record):
     """Canonical addresses that a call was made with and that gave a result."""
     queries: tuple[str, ...] = ()
     """Free texts that were given to search tools, in order."""
+    searched: str = ""
+    """The folded queries, each between spaces and bars, to look whole words up in."""
     covered: frozenset[str] = frozenset()
     """Folded words of the question that stand in an observation which is no failure."""
     digest: str = ""
@@ -253,7 +255,7 @@ class State(Record):
             decisions: how many decisions to count (0 for a call not yet decided on).
         """
         seen, visited, chained = self.urls_seen, self.urls_visited, self.digest
-        queries, covered = self.queries, self.covered
+        queries, searched, covered = self.queries, self.searched, self.covered
         for step in taken:
             observation = step.observation
             chained = digest(
@@ -268,7 +270,9 @@ class State(Record):
             tool = self.tool(step.call.name)
             if tool is not None and tool.role == "search":
                 query = step.call.arguments.get(tool.text_argument or "")
-                queries += (query,) if isinstance(query, str) else ()
+                if isinstance(query, str):
+                    queries += (query,)
+                    searched += f" {fold(query)} |"
             if observation is None:
                 continue
             seen = seen.union(urls(observation.text))
@@ -288,6 +292,7 @@ class State(Record):
             urls_seen=seen,
             urls_visited=visited,
             queries=queries,
+            searched=searched,
             covered=covered,
             digest=chained,
         )

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from coreact_tools import corpus_tools
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langchain_core.runnables import Runnable
 
 from coreact.bench import gazetteer as suite
 from coreact.bench.gazetteer import Outcome, against_control, choose, read_outcomes, run_suite, summary
@@ -52,6 +53,16 @@ def test_no_more_questions_than_there_are(world: World) -> None:
 USAGE = {"input_tokens": 7, "output_tokens": 3, "total_tokens": 10}
 
 
+class Obedient(ScriptedModel):
+    """Knows whether its tools are forbidden, as a server does."""
+
+    forbidden: bool = False
+
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[Any, AIMessage]:
+        self.forbidden = kwargs.get("tool_choice") == "none"
+        return super().bind_tools(tools, **kwargs)
+
+
 class Lab:
     """Runs the suite with a scripted model and remembers what happened."""
 
@@ -59,22 +70,23 @@ class Lab:
         self.world = world
         self.out = out
         self.seeds: list[int] = []
-        self.models: list[ScriptedModel] = []
+        self.models: list[Obedient] = []
         self.script: Callable[[Sequence[BaseMessage]], AIMessage] = self.search_for_ever
         self.transcripts: list[list[BaseMessage]] = []
 
     def search_for_ever(self, messages: Sequence[BaseMessage]) -> AIMessage:
         """A new search each time: only the budget ends it."""
         done = sum(isinstance(message, AIMessage) for message in messages)
-        if done >= 3:  # what a server does where tools are forbidden
+        if self.models[-1].forbidden:
             return AIMessage("Nobody knows.", usage_metadata=USAGE)
+        assert done < 10, "nothing ends this run"
         question = str(messages[1].text)
         reply = call("search", query=f"{question} {done}", id=f"c{done}")
         return reply.model_copy(update={"usage_metadata": USAGE})
 
-    def model(self, seed: int) -> ScriptedModel:
+    def model(self, seed: int) -> Obedient:
         self.seeds.append(seed)
-        self.models.append(ScriptedModel(script=self.script))
+        self.models.append(Obedient(script=self.script))
         return self.models[-1]
 
     def run(
