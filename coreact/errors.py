@@ -17,7 +17,7 @@ children) are not here: they are not failures and always pass through.
     │   └── RunNotFoundError       no stored run has this id (`run`)
     ├── GenerationError            a rubric generator failed (`generator`)
     ├── JudgingError               a judge failed (`judge`)
-    ├── ModelCallError             the agent's model failed in a retry or as one of several candidates
+    ├── ModelCallError             the agent's model failed: in a call that guidance added, or under the CLI
     ├── StoreError                 the trace store cannot be read or written (`path`)
     └── LocalServerError           the embedded model server did not start or died (`port`)
 """
@@ -135,7 +135,11 @@ class JudgingError(CoReActError):
 
 
 class ModelCallError(CoReActError):
-    """The agent's own model failed in a call that guidance added. The attempts before it stand."""
+    """The agent's own model failed.
+
+    In a call that guidance added (a retry, one of several candidates) the attempts before it stand;
+    the command line ends with it where the model could not be called at all.
+    """
 
 
 class StoreError(CoReActError):

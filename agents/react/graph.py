@@ -59,7 +59,13 @@ class AnswerAfter(AgentMiddleware[Any, Any, Any]):
 
 
 def _calls(messages: Sequence[BaseMessage]) -> int:
-    return sum(len(message.tool_calls) for message in messages if isinstance(message, AIMessage))
+    """Tool calls since the user last spoke; messages of middlewares are no user's."""
+    count = 0
+    for message in reversed(messages):
+        if message.type == "human" and "lc_source" not in message.additional_kwargs:
+            break
+        count += len(message.tool_calls) if isinstance(message, AIMessage) else 0
+    return count
 
 
 def build(

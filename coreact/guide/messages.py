@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMessage
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ValidationError
@@ -184,7 +184,8 @@ class StateReader:
 def last_question(messages: Sequence[AnyMessage], *, after: int = 0) -> int:
     """Index of the user's last message at or behind `after`, or -1."""
     for at in range(len(messages) - 1, after - 1, -1):
-        if isinstance(messages[at], HumanMessage) and not is_injected(messages[at]):
+        # By its tag: an instance check of a pydantic class costs ten times as much, for each message.
+        if messages[at].type == "human" and not is_injected(messages[at]):
             return at
     return -1
 

@@ -432,22 +432,23 @@ class NotRepeat(_Check):
         tool = state.tool(call.name)
         if tool is None or tool.read_only is not True:
             return self._loop(call, state)
-        by_words = tool.role == "search"
         wanted = frozenset(word for text in call.texts for word in words(text))
+        by_words = tool.role == "search" and bool(wanted)
+        # Unequal sets overlap by at most n / (n + 1): short queries only repeat by equal words.
+        by_overlap = len(wanted) >= self.similarity * (len(wanted) + 1)
         for step in reversed(state.steps):
             past = state.tool(step.call.name)
             if past is None or past.read_only is not True:
                 break  # it may have changed what this call would find
             if step.call.name != call.name or not _counts(step):
                 continue
-            if step.call.key == call.key or (
-                by_words
-                and wanted
-                # Sets that differ much in size cannot overlap enough; this spares most comparisons.
-                and len(step.query_words) >= self.similarity * len(wanted)
-                and similarity(wanted, step.query_words) >= self.similarity
-                and _without_texts(step.call) == _without_texts(call)
-            ):
+            same = step.call.key == call.key
+            if not same and by_words:
+                alike = step.query_words == wanted or (
+                    by_overlap and similarity(wanted, step.query_words) >= self.similarity
+                )
+                same = alike and _without_texts(step.call) == _without_texts(call)
+            if same:
                 return _unmet(f"{_shown(str(Action(call=step.call)))} was already called")
         return _met("the call is new")
 
