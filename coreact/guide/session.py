@@ -49,7 +49,9 @@ class Session:
 
     reader: StateReader = field(default_factory=StateReader)
     recorded: list[BaseMessage] = field(default_factory=list)
+    """The prompt of the last recorded step, to store only what the next one adds."""
     last_rubric: Rubric | None = None
+    """The last rubric written without fault, for the fallback `last_good`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +62,13 @@ class Opened:
     run: str
     turn: str
     step: int
+    """0-based number of this decision in its run."""
     spent: Cost
+    """What guidance spent in this run before this decision."""
     run_score: float | None
+    """Mean score in [0, 1] of the judged steps before, or None."""
     run_judged: int
+    """How many steps that mean is over."""
     state: State | None
     """None where the messages or tools could not be read; `error` says why, and the agent goes on
     unguided."""

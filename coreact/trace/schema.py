@@ -231,7 +231,7 @@ def open_to_write(path: Path, *, timeout: float) -> sqlite3.Connection:
                 remedy="Restart the program with one version of coreact.",
             )
         connection.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # whatever it was, also Ctrl-C: it goes on, but leaves no connection open
         connection.close()
         raise
     return connection
