@@ -20,8 +20,10 @@ lint: $(VENV)/.dev
 pyright: $(VENV)/.dev ## a second opinion on types; does not block
 	-@$(BIN)/pyright --pythonpath $(BIN)/python
 
-bench: $(VENV)/.dev ## overhead of guidance, as ratios measured in one run
+bench: $(VENV)/.dev ## overhead of guidance and judging, as ratios measured in one run
 	@$(BIN)/python tests/bench/overhead.py
+	@$(BIN)/python tests/bench/judging.py
+	@$(BIN)/python tests/bench/panel.py
 
 constraints: $(VENV)/.uv ## pin the versions of everything again
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \

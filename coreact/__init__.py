@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from coreact.generate import HeuristicGenerator
     from coreact.guide import CoReActMiddleware, CoReActState, GuideSettings
-    from coreact.rubric import Criterion, Rubric, parse_rubric
+    from coreact.judge.model import ModelJudge
+    from coreact.judge.panel import JudgePanel
+    from coreact.refine import VerifyAnswerMiddleware, averify_and_refine, verify_and_refine, verify_graph
+    from coreact.rubric import Criterion, Rubric, load_rubric, parse_rubric
 
 __version__ = "0.1.0"
 
@@ -25,9 +28,16 @@ __all__ = [
     "Criterion",
     "GuideSettings",
     "HeuristicGenerator",
+    "JudgePanel",
+    "ModelJudge",
     "Rubric",
+    "VerifyAnswerMiddleware",
     "__version__",
+    "averify_and_refine",
+    "load_rubric",
     "parse_rubric",
+    "verify_and_refine",
+    "verify_graph",
 ]
 
 _HOMES = {
@@ -35,8 +45,15 @@ _HOMES = {
     "CoReActState": "coreact.guide",
     "GuideSettings": "coreact.guide",
     "HeuristicGenerator": "coreact.generate",
+    "JudgePanel": "coreact.judge.panel",
+    "ModelJudge": "coreact.judge.model",
+    "VerifyAnswerMiddleware": "coreact.refine",
+    "averify_and_refine": "coreact.refine",
+    "verify_and_refine": "coreact.refine",
+    "verify_graph": "coreact.refine",
     "Criterion": "coreact.rubric",
     "Rubric": "coreact.rubric",
+    "load_rubric": "coreact.rubric",
     "parse_rubric": "coreact.rubric",
 }
 

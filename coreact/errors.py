@@ -8,23 +8,31 @@ children) are not here: they are not failures and always pass through.
     CoReActError
     ├── UserError                  the input or the settings are wrong; exit code 2
     │   ├── ConfigError            an unknown or contradictory setting
-    │   ├── RubricParseError       rubric text that is not a rubric (`line`, `reason`)
+    │   ├── RubricParseError       text or JSON that is no rubric (`reason`, `line` or `where`, `path`)
     │   ├── ToolSchemaError        a tool whose JSON schema is broken (`tool`)
     │   ├── MessagesError          a message list no provider would accept (`index`)
     │   ├── WorldError             a corpus or question file that cannot be used (`path`, `line`)
+    │   ├── LabelFileError         a file of labelled cases or verdicts that cannot be used (`path`, `line`)
     │   ├── MissingExtraError      an optional dependency is not installed (`extra`)
     │   ├── ModelFileError         no usable model file (`path`)
     │   └── RunNotFoundError       no stored run has this id (`run`)
     ├── GenerationError            a rubric generator failed (`generator`)
-    ├── JudgingError               a judge failed (`judge`)
+    ├── JudgingError               a judge failed (`judge`, `cause`)
     ├── ModelCallError             the agent's model failed: in a call that guidance added, or under the CLI
     ├── StoreError                 the trace store cannot be read or written (`path`)
-    └── LocalServerError           the embedded model server did not start or died (`port`)
+    └── LocalServerError           the embedded model server is down or complains (`port`, `status_code`)
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
+
+Cause = Literal["transport", "rate_limit", "refusal", "parse", "budget", "bug", "unsupported"]
+"""What broke where the instrument is at fault. `transport`: no or a broken connection; `rate_limit`:
+too many requests; `refusal`: the judge declined; `parse`: its reply was not what was asked for;
+`budget`: tokens, money or time ran out; `bug`: anything else, ours or the setup's; `unsupported`: it
+claimed what it could not quote evidence for."""
 
 
 class CoReActError(Exception):
@@ -53,13 +61,26 @@ class ConfigError(UserError):
 
 
 class RubricParseError(UserError):
-    """Rubric text could not be read as a rubric."""
+    """A rubric could not be read: as text, as JSON, or from a file."""
 
-    def __init__(self, reason: str, *, line: int, remedy: str = "") -> None:
-        super().__init__(f"Line {line} of the rubric text: {reason}.", remedy=remedy)
-        self.line = line
-        """1-based line number of the offending line."""
+    def __init__(
+        self,
+        reason: str,
+        *,
+        line: int | None = None,
+        where: str = "",
+        path: Path | None = None,
+        remedy: str = "",
+    ) -> None:
+        place = f"Line {line} of the rubric text" if line is not None else f"The rubric's {where or 'JSON'}"
+        super().__init__(f"{f'{path}: ' if path else ''}{place}: {reason}.", remedy=remedy)
         self.reason = reason
+        self.line = line
+        """1-based line number of the offending line, where one line is to blame."""
+        self.where = where
+        """The offending part of a rubric in JSON, e.g. `criteria[2].depends_on`."""
+        self.path = path
+        """The file, where the rubric was read from one."""
 
 
 class ToolSchemaError(UserError):
@@ -81,6 +102,18 @@ class MessagesError(UserError):
 
 class WorldError(UserError):
     """A corpus or a question file cannot be used."""
+
+    def __init__(
+        self, what: str, *, path: Path | None = None, line: int | None = None, remedy: str = ""
+    ) -> None:
+        super().__init__(what, remedy=remedy)
+        self.path = path
+        self.line = line
+        """1-based line number, where one line is to blame."""
+
+
+class LabelFileError(UserError):
+    """A file of labelled cases, or of a judge's verdicts on them, cannot be used; none of it was loaded."""
 
     def __init__(
         self, what: str, *, path: Path | None = None, line: int | None = None, remedy: str = ""
@@ -129,9 +162,11 @@ class GenerationError(CoReActError):
 class JudgingError(CoReActError):
     """A judge failed. The criteria it was asked about stay `unknown`, never met or unmet."""
 
-    def __init__(self, what: str, *, judge: str, remedy: str = "") -> None:
+    def __init__(self, what: str, *, judge: str, cause: Cause = "bug", remedy: str = "") -> None:
         super().__init__(what, remedy=remedy)
         self.judge = judge
+        self.cause = cause
+        """What broke."""
 
 
 class ModelCallError(CoReActError):
@@ -153,6 +188,10 @@ class StoreError(CoReActError):
 class LocalServerError(CoReActError):
     """The embedded model server did not start, or died."""
 
-    def __init__(self, what: str, *, port: int | None = None, remedy: str = "") -> None:
+    def __init__(
+        self, what: str, *, port: int | None = None, status_code: int | None = None, remedy: str = ""
+    ) -> None:
         super().__init__(what, remedy=remedy)
         self.port = port
+        self.status_code = status_code
+        """HTTP status of the server's complaint; 413 where the prompt is longer than its context."""

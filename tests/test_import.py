@@ -32,9 +32,16 @@ COREACT = {
     "Criterion",
     "GuideSettings",
     "HeuristicGenerator",
+    "JudgePanel",
+    "ModelJudge",
     "Rubric",
+    "VerifyAnswerMiddleware",
     "__version__",
+    "averify_and_refine",
+    "load_rubric",
     "parse_rubric",
+    "verify_and_refine",
+    "verify_graph",
 }
 
 GUIDE = {

@@ -295,7 +295,8 @@ def show_start(run: RunRecord) -> RenderableType:
     about = Text(f"{one_line(run.agent) or 'agent'} · {_when(run.started_ns)} · ", "dim")
     about.append(one_line(run.id), "dim")
     if run.parent is not None:
-        about.append(f" · forked from {one_line(run.parent)}", "dim")
+        tie = "checks the answer of" if run.forked_at is None else "forked from"
+        about.append(f" · {tie} {one_line(run.parent)}", "dim")
         about.append("" if run.forked_at is None else f" at step {run.forked_at + 1}", "dim")
     return Panel(Group(Text(first_lines(run.question), "bold"), about), box=box.ROUNDED, border_style="cyan")
 

@@ -22,6 +22,7 @@ from coreact import __version__
 from coreact.cli.bench import bench_app
 from coreact.cli.display import one_line
 from coreact.cli.doctor import doctor
+from coreact.cli.judge import judge_app
 from coreact.cli.local import local_app
 from coreact.cli.run import run
 from coreact.cli.trace import trace_app
@@ -39,6 +40,7 @@ app.command()(doctor)
 app.add_typer(local_app, name="local")
 app.add_typer(trace_app, name="trace")
 app.add_typer(bench_app, name="bench")
+app.add_typer(judge_app, name="judge")
 
 
 def _version(wanted: bool) -> None:

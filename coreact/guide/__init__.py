@@ -12,11 +12,12 @@ from coreact.guide.loop import (
     WriteRubric,
     decide,
 )
-from coreact.guide.messages import StateReader, actions_of, contract
 from coreact.guide.middleware import CoReActMiddleware
 from coreact.guide.nodes import arefuse_held, guide, refuse_held
 from coreact.guide.settings import Fallback, GuideSettings, Limits, Policy
-from coreact.guide.status import STATUS_KEY, CoReActState, HeldCall, StepStatus
+from coreact.guide.status import CoReActState, HeldCall, StepStatus
+from coreact.host.messages import StateReader, actions_of, contract
+from coreact.host.state import STATUS_KEY
 
 __all__ = [
     "STATUS_KEY",

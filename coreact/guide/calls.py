@@ -18,10 +18,11 @@ from langchain_core.messages import AnyMessage
 from langgraph.errors import GraphBubbleUp
 
 from coreact.errors import ModelCallError
-from coreact.guide.host import Writer, aquietly, injected, quietly
 from coreact.guide.loop import Announce, CallModel, Decision, Failed, Proposal
 from coreact.guide.session import Opened, event_of
 from coreact.guide.settings import GuideSettings
+from coreact.host.messages import injected
+from coreact.host.streams import Writer, aquietly, quietly
 
 Ask = Callable[[Sequence[AnyMessage]], Any]
 """Makes one model call with these messages after the conversation."""

@@ -1,9 +1,9 @@
 """The two drivers of the loop: one blocks, one awaits. They serve requests and decide nothing.
 
-A boundary sits here: whatever a generator or a judge raises becomes one typed error that the loop
-can act on, except LangGraph's control flow (`GraphBubbleUp`: interrupts, commands to a parent),
-which passes through untouched, and anything that is no `Exception` (Ctrl-C). Generators and judges
-run quietly: tokens of chat models they call are not the agent's and must not reach its streams.
+A boundary sits here: whatever a generator raises becomes one typed error that the loop can act on,
+except LangGraph's control flow (`GraphBubbleUp`: interrupts, commands to a parent), which passes
+through untouched, and anything that is no `Exception` (Ctrl-C). That of judges is `consult`. Generators
+and judges run quietly: tokens of chat models they call are not the agent's and must not reach its streams.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from typing import Any
 
 from langgraph.errors import GraphBubbleUp
 
-from coreact.errors import CoReActError, GenerationError, JudgingError
+from coreact.errors import CoReActError, GenerationError
 from coreact.generate import HeuristicGenerator, RubricGenerator, Written
-from coreact.guide.host import aquietly, quietly
 from coreact.guide.loop import (
     Announce,
     CallModel,
@@ -29,7 +28,9 @@ from coreact.guide.loop import (
     RubricWritten,
     WriteRubric,
 )
-from coreact.judge import Cost, Judge, Verdict
+from coreact.host.streams import aquietly, quietly
+from coreact.judge import Bench, Cost, Judge
+from coreact.judge.consult import aconsult, consult
 from coreact.rubric import Rubric
 
 CallSync = Callable[[CallModel], tuple[Proposal | Failed, ...]]
@@ -72,14 +73,9 @@ def drive(
             except Exception as error:  # noqa: BLE001 - the boundary: see the module's docstring
                 reply = _generation_failed(error, writer, started)
         elif isinstance(request, JudgeCriteria) and judge is not None:
-            started = time.perf_counter()
-            try:
-                verdicts = quietly(judge.judge, request.criteria, request.action, request.state)
-                reply = _judged(verdicts, request, started)
-            except GraphBubbleUp:
-                raise
-            except Exception as error:  # noqa: BLE001 - the boundary: see the module's docstring
-                reply = _judging_failed(error, judge, started)
+            asked = _seated(judge, request)
+            ruling = quietly(consult, asked, request.criteria, request.action, request.state)
+            reply = Judged(verdicts=ruling.verdicts, cost=ruling.cost)
         elif isinstance(request, CallModel):
             reply = call_model(request)
         elif isinstance(request, Announce):
@@ -111,14 +107,9 @@ async def adrive(
             except Exception as error:  # noqa: BLE001 - the boundary: see the module's docstring
                 reply = _generation_failed(error, writer, started)
         elif isinstance(request, JudgeCriteria) and judge is not None:
-            started = time.perf_counter()
-            try:
-                verdicts = await aquietly(judge.ajudge, request.criteria, request.action, request.state)
-                reply = _judged(verdicts, request, started)
-            except GraphBubbleUp:
-                raise
-            except Exception as error:  # noqa: BLE001 - the boundary: see the module's docstring
-                reply = _judging_failed(error, judge, started)
+            asked = _seated(judge, request)
+            ruling = await aquietly(aconsult, asked, request.criteria, request.action, request.state)
+            reply = Judged(verdicts=ruling.verdicts, cost=ruling.cost)
         elif isinstance(request, CallModel):
             reply = await call_model(request)
         elif isinstance(request, Announce):
@@ -147,23 +138,11 @@ def _generation_failed(error: Exception, writer: RubricGenerator, started: float
     )
 
 
-def _judged(verdicts: tuple[Verdict, ...], request: JudgeCriteria, started: float) -> Judged:
-    asked = [criterion.id for criterion in request.criteria]
-    if sorted(verdict.criterion for verdict in verdicts) != sorted(asked):
-        raise JudgingError(
-            f"The judge was asked about {asked} and answered about {[v.criterion for v in verdicts]}.",
-            judge=verdicts[0].decided_by if verdicts else "judge",
-        )
-    return Judged(verdicts=tuple(verdicts), cost=_timed(Cost(calls=1), started))
-
-
-def _judging_failed(error: Exception, judge: Judge, started: float) -> Failed:
-    typed = error if isinstance(error, CoReActError) else None
-    return Failed(
-        error=typed
-        or JudgingError(f"Judge {judge.id!r} raised {type(error).__name__}: {error}.", judge=judge.id),
-        cost=_timed(Cost(calls=1), started),
-    )
+def _seated(judge: Judge, request: JudgeCriteria) -> Judge:
+    """The judge to ask: below the top rung of the ladder the first member of a panel, alone."""
+    if request.rung == "judge" and isinstance(judge, Bench):
+        return judge.judges[0]
+    return judge
 
 
 def _timed(cost: Cost, started: float) -> Cost:

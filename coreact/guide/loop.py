@@ -77,7 +77,7 @@ class Proposal:
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeCriteria:
-    """Ask the judge about criteria that no check decides. Reply: `Judged` or `Failed`."""
+    """Ask the judge about criteria that no check decides. Reply: `Judged`, also where it failed."""
 
     criteria: tuple[Criterion, ...]
     action: Action
@@ -87,7 +87,7 @@ class JudgeCriteria:
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """The judge's verdicts, one for each criterion asked about."""
+    """The judge's verdicts, one for each criterion asked about; `unknown` where it failed."""
 
     verdicts: tuple[Verdict, ...]
     cost: Cost = field(default_factory=Cost)
@@ -266,12 +266,9 @@ class _Run:
             reply = yield JudgeCriteria(criteria=checked.open, action=action, state=state, rung=self.rung)
             cost = reply.cost
             self.extra += cost
-            if isinstance(reply, Failed):
-                self.errors.append(_text(reply.error))
-                judge = getattr(reply.error, "judge", "judge")
-                verdicts = undecided(checked.open, reason=str(reply.error), by=judge, broken=True)
-            else:
-                verdicts = reply.verdicts
+            verdicts = reply.verdicts
+            faults = (v.reason for v in verdicts if v.fault == "instrument" and v.cause != "unsupported")
+            self.errors.extend(dict.fromkeys(faults))
         elif checked.open:
             reason = "there is no judge" if not self.has_judge else "the budget leaves no judge"
             verdicts = undecided(checked.open, reason=reason, by="nobody", broken=False)

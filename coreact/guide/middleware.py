@@ -36,13 +36,16 @@ from coreact.errors import ConfigError
 from coreact.generate import RubricGenerator
 from coreact.guide.calls import ModelCalls
 from coreact.guide.drivers import adrive, drive
-from coreact.guide.host import assistant, held_call, status_of, without_status, writer_of
+from coreact.guide.host import assistant, held_call, status_of
 from coreact.guide.loop import Decision, Proposal
-from coreact.guide.messages import SOURCE, SOURCE_KEY
 from coreact.guide.session import ANSWER, DecisionGuide, Opened, proposal_of
 from coreact.guide.settings import GuideSettings
-from coreact.guide.status import STATUS_KEY, CoReActState, HeldCall, StepStatus
+from coreact.guide.status import CoReActState, HeldCall, StepStatus
+from coreact.host.messages import SOURCE, SOURCE_KEY
+from coreact.host.state import STATUS_KEY, without_status
+from coreact.host.streams import writer_of
 from coreact.judge import Judge
+from coreact.judge.structured import identity
 from coreact.trace import Recorder
 
 Handler = Callable[[ModelRequest[Any]], ModelResponse[Any]]
@@ -151,6 +154,8 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
         return self._answer(opened, decision, calls.settle(decision))
 
     def _open(self, request: ModelRequest[Any]) -> Opened:
+        if self._guide.judge is not None:
+            self._guide.check_kin(str(identity(request.model).get("model", "")))
         system = request.system_message
         return self._guide.open(
             messages=request.messages,

@@ -21,18 +21,19 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemM
 from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.tools import BaseTool
 from langgraph.prebuilt.tool_node import ToolCallRequest
-from langgraph.runtime import get_runtime
 
 from coreact.errors import ConfigError, MessagesError
 from coreact.generate import RubricGenerator
 from coreact.guide.calls import ModelCalls
 from coreact.guide.drivers import adrive, drive
-from coreact.guide.host import Writer, held_call, status_of, without_status, writer_of
+from coreact.guide.host import held_call, status_of
 from coreact.guide.loop import Decision, Proposal
-from coreact.guide.messages import SOURCE, SOURCE_KEY
 from coreact.guide.session import DecisionGuide, Opened, proposal_of
 from coreact.guide.settings import GuideSettings
-from coreact.guide.status import STATUS_KEY, HeldCall
+from coreact.guide.status import HeldCall
+from coreact.host.messages import SOURCE, SOURCE_KEY
+from coreact.host.state import STATUS_KEY, without_status
+from coreact.host.streams import current_writer
 from coreact.judge import Judge
 from coreact.trace import Recorder
 
@@ -160,7 +161,7 @@ class _GuidedNode:
         )
 
     def _calls(self, opened: Opened) -> ModelCalls:
-        return ModelCalls(self._guide.settings, opened, read=_proposal, write=_writer())
+        return ModelCalls(self._guide.settings, opened, read=_proposal, write=current_writer())
 
     def _closed(self, update: Any, opened: Opened, decision: Decision | None) -> dict[str, Any]:
         message = _last_assistant(update)
@@ -172,13 +173,6 @@ class _GuidedNode:
         if inspect.iscoroutinefunction(self._node):
             return await self._node(state)
         return await asyncio.to_thread(self._node, state)
-
-
-def _writer() -> Writer | None:
-    try:
-        return writer_of(get_runtime())
-    except (RuntimeError, KeyError):  # outside of a graph nobody streams
-        return None
 
 
 def _shown(state: Any, added: Sequence[AnyMessage]) -> Any:

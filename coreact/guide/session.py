@@ -29,12 +29,13 @@ from coreact.errors import CoReActError
 from coreact.generate import RubricGenerator
 from coreact.guide.drivers import HEURISTIC
 from coreact.guide.loop import Announce, Decision, Loop, Proposal, decide
-from coreact.guide.messages import StateReader, actions_of, contract, last_question, starts_with
 from coreact.guide.settings import GuideSettings
 from coreact.guide.status import HeldCall, StepStatus
 from coreact.guide.wording import refusal
+from coreact.host.messages import Contracts, StateReader, actions_of, message_json, starts_with, turn_of
 from coreact.judge import Cost, Judge, Judgement
-from coreact.rubric import Rubric, State, ToolContract, text_digest
+from coreact.judge.panel.family import check_families, model_names
+from coreact.rubric import Rubric, State
 from coreact.trace import Attempt, ObservationRecord, Recorder, RunEnd, RunRecord, StepRecord, new_id
 
 _SESSIONS = 256
@@ -101,8 +102,27 @@ class DecisionGuide:
         self.agent = agent
         self.seed = seed
         self._sessions: OrderedDict[str, Session] = OrderedDict()
-        self._contracts: tuple[list[Any], tuple[ToolContract, ...]] = ([], ())
+        self._contracts = Contracts()
+        self._kin: set[str] = set()
         self._lock = threading.Lock()
+
+    def check_kin(self, agent: str) -> None:
+        """Warn or refuse, once for each agent's model, where the judge is of its family.
+
+        Raises:
+            ConfigError: it is, and the settings say `refuse`.
+        """
+        if agent in self._kin:
+            return
+        if judges := model_names(self.judge):
+            writers = model_names(self.generator)
+            check_families(
+                judge=judges,
+                agent=agent,
+                generator=writers[0] if writers else None,
+                policy=self.settings.same_family,
+            )
+        self._kin.add(agent)
 
     # --- before the decision ------------------------------------------------------------------
 
@@ -115,7 +135,7 @@ class DecisionGuide:
         status: StepStatus | None = None,
     ) -> Opened:
         """Find the run this decision belongs to and read its state. Never raises on data."""
-        turn, question = _turn(messages)
+        turn, question = turn_of(messages)
         # Where no user message is left (a summary took its place) the run goes on.
         if status is None or turn not in ("", status["turn"]):
             run, step, spent, run_score, run_judged = new_id(), 0, Cost(), None, 0
@@ -128,7 +148,7 @@ class DecisionGuide:
         error: CoReActError | None = None
         try:
             state = session.reader.read(
-                messages, tools=self._read_tools(tools), system=system, limit=self.settings.step_budget
+                messages, tools=self._contracts.read(tools), system=system, limit=self.settings.step_budget
             )
         except CoReActError as problem:
             error = problem
@@ -181,16 +201,6 @@ class DecisionGuide:
                     self._sessions.popitem(last=False)
             self._sessions.move_to_end(run)
             return session, is_new
-
-    def _read_tools(self, tools: Sequence[BaseTool | Mapping[str, Any]]) -> tuple[ToolContract, ...]:
-        known, contracts = self._contracts
-        if len(known) == len(tools) and all(a is b for a, b in zip(known, tools, strict=True)):
-            return contracts
-        # Server-side tools of a provider ({"type": "web_search"}) are never called through us.
-        ours = [tool for tool in tools if isinstance(tool, BaseTool) or _is_function(tool)]
-        contracts = tuple(contract(tool) for tool in ours)
-        self._contracts = (list(tools), contracts)
-        return contracts
 
     # --- after the decision -------------------------------------------------------------------
 
@@ -335,11 +345,6 @@ def proposal_of(
     )
 
 
-def message_json(message: BaseMessage) -> dict[str, Any]:
-    """A message as plain JSON: `{"type": …, "data": …}`, readable by `messages_from_dict`."""
-    return {"type": message.type, "data": message.model_dump(mode="json", fallback=str)}
-
-
 def event_of(opened: Opened, announced: Announce) -> dict[str, Any]:
     """The custom stream event of an announcement."""
     event: dict[str, Any] = {
@@ -351,18 +356,6 @@ def event_of(opened: Opened, announced: Announce) -> dict[str, Any]:
     if announced.attempt is not None:
         event["attempt"] = announced.attempt.model_dump(mode="json")
     return event
-
-
-def _turn(messages: Sequence[AnyMessage]) -> tuple[str, str]:
-    at = last_question(messages)
-    if at < 0:
-        return "", ""
-    text = str(messages[at].text)
-    return messages[at].id or f"{at}:{text_digest(text)}", text
-
-
-def _is_function(tool: Mapping[str, Any]) -> bool:
-    return bool(tool.get("type", "function") == "function")
 
 
 def _summary(judgements: Sequence[Judgement]) -> Any:

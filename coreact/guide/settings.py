@@ -69,6 +69,8 @@ class GuideSettings(Record):
     """Proposals sampled at once for a decision; the best by the rubric's score is taken."""
     on_unmet: Policy = "allow"
     on_unknown: Policy = "allow"
+    same_family: Literal["warn", "refuse", "allow"] = "warn"
+    """What to do where judge, generator and agent are models of one family: a judge favours its own."""
     fallback: Fallback = "heuristic"
     show_rubric: bool = True
     """Whether the model sees the criteria before it proposes. Off: it meets them in feedback only."""

@@ -12,9 +12,6 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 from langchain.agents.middleware.types import AgentState
 
-STATUS_KEY = "coreact"
-"""The state key."""
-
 
 class HeldCall(TypedDict):
     """A proposed call or answer that does not simply run."""

@@ -11,6 +11,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from coreact.errors import Cause as Cause
 from coreact.rubric import Record
 
 Status = Literal["met", "partial", "unmet", "not_applicable", "unknown"]
@@ -50,6 +51,10 @@ class Evidence(Record):
 
     message_id: str
     quote: str
+    start: int | None = Field(default=None, ge=0)
+    """Where the quote begins in the message's text, in characters; None where nobody looked."""
+    end: int | None = Field(default=None, ge=0)
+    """Where it ends, exclusive."""
 
 
 class Verdict(Record):
@@ -63,6 +68,12 @@ class Verdict(Record):
     decided_by: str = "check"
     """`check`, `nobody`, or the id of a judge."""
     fault: Fault = "none"
+    cause: Cause | None = None
+    """What broke, where `fault` is `instrument`."""
+    claimed: Status | None = None
+    """What the judge said before code changed it; None where code changed nothing."""
+    confidence: float | None = Field(default=None, ge=0, le=1)
+    """How sure the judge says it is, or the share of a panel's votes: not calibrated."""
 
 
 class Judgement(Record):

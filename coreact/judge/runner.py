@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from coreact.judge.records import Status, Verdict
+from coreact.judge.records import Cause, Cost, Status, Verdict
 from coreact.rubric import Action, Criterion, Finding, Rubric, State
 
 _INVERTED: dict[str, Status] = {"met": "unmet", "unmet": "met"}
@@ -46,7 +46,9 @@ def _verdict(criterion: Criterion, finding: Finding) -> Verdict:
     )
 
 
-def undecided(criteria: tuple[Criterion, ...], *, reason: str, by: str, broken: bool) -> tuple[Verdict, ...]:
+def undecided(
+    criteria: tuple[Criterion, ...], *, reason: str, by: str, broken: bool, cause: Cause | None = None
+) -> tuple[Verdict, ...]:
     """`unknown` verdicts for criteria that nobody decided.
 
     Args:
@@ -54,6 +56,7 @@ def undecided(criteria: tuple[Criterion, ...], *, reason: str, by: str, broken: 
         reason: why nobody could tell.
         by: id of the judge that failed, or `nobody`.
         broken: True where an instrument failed, which masks the item in training data.
+        cause: what broke, where that is known.
     """
     return tuple(
         Verdict(
@@ -62,22 +65,41 @@ def undecided(criteria: tuple[Criterion, ...], *, reason: str, by: str, broken: 
             status="unknown",
             decided_by=by,
             fault="instrument" if broken else "none",
+            cause=cause if broken else None,
         )
         for criterion in criteria
     )
 
 
+class Ruling(NamedTuple):
+    """What a judge returns: one verdict for each criterion it was asked about, and what they cost."""
+
+    verdicts: tuple[Verdict, ...]
+    cost: Cost = Cost()
+
+
 @runtime_checkable
 class Judge(Protocol):
-    """Whoever decides criteria that no check decides. Errors raise; they never become verdicts."""
+    """Whoever decides criteria that no check decides.
+
+    Where its instrument fails (no connection, an unreadable reply) a judge rules `unknown` with
+    fault `instrument` and the cause. What it raises is taken as a failure of the whole call.
+    """
 
     id: str
     """Name and version, stored with every verdict."""
 
-    def judge(self, criteria: tuple[Criterion, ...], action: Action, state: State) -> tuple[Verdict, ...]:
+    def judge(self, criteria: tuple[Criterion, ...], action: Action, state: State) -> Ruling:
         """Decide the criteria: one verdict each, `unknown` where it cannot tell."""
 
-    async def ajudge(
-        self, criteria: tuple[Criterion, ...], action: Action, state: State
-    ) -> tuple[Verdict, ...]:
+    async def ajudge(self, criteria: tuple[Criterion, ...], action: Action, state: State) -> Ruling:
         """The same, without blocking the event loop."""
+
+
+@runtime_checkable
+class Bench(Protocol):
+    """A judge that is made of several: a panel, a cascade."""
+
+    @property
+    def judges(self) -> tuple[Judge, ...]:
+        """Its members; the first is asked alone where the budget allows only one."""

@@ -237,11 +237,13 @@ def _body(response: httpx.Response, base_url: str) -> dict[str, Any]:
     if kind == "exceed_context_size_error" or complaint.get("code") == "context_length_exceeded":
         raise LocalServerError(
             f"The prompt does not fit the model's context: {complaint.get('message')}.",
+            status_code=413,
             remedy="Start the server with more context_tokens, or shorten the conversation.",
         )
     raise LocalServerError(
         f"The model server at {base_url} answered with HTTP {response.status_code}"
         f"{f' ({kind})' if kind else ''}: {complaint.get('message') or 'no explanation'}.",
+        status_code=response.status_code,
         remedy="Check base_url and model; a message about a schema or grammar means that a bound"
         " tool's schema is beyond what the server can enforce.",
     )

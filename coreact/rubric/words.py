@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
+from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
 _ASCII_WORD = re.compile(r"[a-z0-9_]+")
@@ -23,14 +25,35 @@ _OPTIONAL = re.compile(
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
+_MARKS = 30  # in a row: UAX 15, Stream-Safe Text Format; more than any language writes
+_SHORT = 1000  # characters of which even a quadratic sort takes a few milliseconds
 _URL = re.compile(r"https?://[^\s<>\"'`\]\[{}|\\^]+", re.IGNORECASE)
 
 
 @lru_cache(maxsize=4096)
 def fold(text: str) -> str:
     """Fold a text for comparison: no accents, no case, one Unicode form, words joined by one space."""
-    bare = _OPTIONAL.sub("", unicodedata.normalize("NFKD", text)).casefold()
-    return " ".join(_split(unicodedata.normalize("NFC", bare)))
+    bare = _OPTIONAL.sub("", normalized(text, "NFKD")).casefold()
+    return " ".join(_split(normalized(bare, "NFC")))
+
+
+def normalized(text: str, form: Literal["NFC", "NFKD"]) -> str:
+    """A text in a Unicode form, in time proportional to its length.
+
+    Python sorts a run of combining marks in quadratic time, so that a megabyte of them takes minutes:
+    of a long text, runs are cut after as many marks as Unicode's stream-safe form allows.
+    """
+    if len(text) > _SHORT and not text.isascii():
+        text = "".join(_without_piles(text))
+    return unicodedata.normalize(form, text)
+
+
+def _without_piles(text: str) -> Iterator[str]:
+    marks = 0
+    for char in text:
+        marks = marks + 1 if unicodedata.combining(char) else 0
+        if marks <= _MARKS:
+            yield char
 
 
 def _split(bare: str) -> list[str]:

@@ -20,7 +20,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import Field, PrivateAttr
 
 from coreact.generate import Written
-from coreact.judge import Cost, Status, Verdict
+from coreact.judge import Cost, Ruling, Status, Verdict
 from coreact.rubric import Action, Criterion, Rubric, State
 
 Reply = AIMessage | str | BaseException
@@ -152,19 +152,20 @@ class ScriptedJudge:
         self._decide = decide
         self.asked: list[tuple[str, ...]] = []
 
-    def judge(self, criteria: tuple[Criterion, ...], action: Action, state: State) -> tuple[Verdict, ...]:
+    def judge(self, criteria: tuple[Criterion, ...], action: Action, state: State) -> Ruling:
         """One verdict for each criterion."""
         self.asked.append(tuple(criterion.id for criterion in criteria))
         decide = self._decide
         if isinstance(decide, BaseException):
             raise decide
-        return tuple(
-            Verdict(criterion=c.id, reason="by script", status=decide(c, action), decided_by=self.id)
-            for c in criteria
+        return Ruling(
+            tuple(
+                Verdict(criterion=c.id, reason="by script", status=decide(c, action), decided_by=self.id)
+                for c in criteria
+            ),
+            Cost(calls=1),
         )
 
-    async def ajudge(
-        self, criteria: tuple[Criterion, ...], action: Action, state: State
-    ) -> tuple[Verdict, ...]:
+    async def ajudge(self, criteria: tuple[Criterion, ...], action: Action, state: State) -> Ruling:
         """The same."""
         return self.judge(criteria, action, state)

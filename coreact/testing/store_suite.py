@@ -112,9 +112,15 @@ def _sample_step(run_id: str, index: int, rubric: Rubric, *, last: bool) -> Step
             criterion=criterion.id,
             reason=f"because of {status}" if status != "met" else "",
             status=status,
-            evidence=(Evidence(message_id="m1", quote="“so it says”"), Evidence(message_id="", quote="")),
+            evidence=(
+                Evidence(message_id="m1", quote="“so it says”", start=3, end=15),
+                Evidence(message_id="", quote=""),
+            ),
             decided_by="check" if status == "met" else "judge-a",
             fault="instrument" if status == "unknown" else "none",
+            cause="rate_limit" if status == "unknown" else None,
+            claimed="met" if status == "partial" else None,
+            confidence=0.625 if status == "unmet" else None,
         )
         for criterion, status in zip(rubric, statuses, strict=True)
     )

@@ -49,7 +49,7 @@ class RunRecord(Record):
     """The guidance settings in force."""
     seed: int | None = None
     parent: str | None = None
-    """Run this one was forked from."""
+    """Run this one was forked from, or, where `forked_at` is None, whose answer it checks."""
     forked_at: int | None = None
     version: str = ""
     """Version of this library."""

@@ -25,16 +25,29 @@ APPLICATION_ID: Final = 0x436F5241
 
 SCHEMA_VERSIONS: Final[Mapping[int, str]] = {
     1: "Runs, steps, prompts by reference, rubrics, candidates, judgements, verdicts, observations, calls.",
+    2: "Of verdicts what broke, what was claimed and how surely; of evidence where the quote stands.",
 }
 """Every version there ever was, with what it brought."""
 
-CURRENT_SCHEMA: Final = 1
+CURRENT_SCHEMA: Final = 2
 """The version this library writes; the file's `user_version`."""
 
 Migration = Callable[[sqlite3.Connection], None]
 """Changes a file of one version into the next, inside a transaction that the caller holds."""
 
-MIGRATIONS: Final[Mapping[int, Migration]] = {}
+
+def _to_2(connection: sqlite3.Connection) -> None:
+    for table, column in (
+        ("verdict", "cause TEXT"),
+        ("verdict", "claimed TEXT"),
+        ("verdict", "confidence REAL"),
+        ("evidence", "begins INTEGER"),
+        ("evidence", "ends INTEGER"),
+    ):
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
+
+
+MIGRATIONS: Final[Mapping[int, Migration]] = {1: _to_2}
 """From which version -> how to get to the next one."""
 
 if list(SCHEMA_VERSIONS) != list(range(1, CURRENT_SCHEMA + 1)):
@@ -99,12 +112,13 @@ _TABLES: Final = (
     "CREATE INDEX judgment_superseded ON judgment (supersedes) WHERE supersedes IS NOT NULL",
     """CREATE TABLE verdict (
         judgment INTEGER NOT NULL, pos INTEGER NOT NULL, criterion TEXT NOT NULL, status TEXT NOT NULL,
-        reason TEXT NOT NULL, decided_by TEXT NOT NULL, fault TEXT NOT NULL,
-        PRIMARY KEY (judgment, pos)) STRICT, WITHOUT ROWID""",
+        reason TEXT NOT NULL, decided_by TEXT NOT NULL, fault TEXT NOT NULL, cause TEXT, claimed TEXT,
+        confidence REAL, PRIMARY KEY (judgment, pos)) STRICT, WITHOUT ROWID""",
+    # begins, ends: where the quote stands in its message, in characters.
     """CREATE TABLE evidence (
         judgment INTEGER NOT NULL, verdict INTEGER NOT NULL, pos INTEGER NOT NULL,
-        message_id TEXT NOT NULL, quote TEXT NOT NULL, PRIMARY KEY (judgment, verdict, pos)
-        ) STRICT, WITHOUT ROWID""",
+        message_id TEXT NOT NULL, quote TEXT NOT NULL, begins INTEGER, ends INTEGER,
+        PRIMARY KEY (judgment, verdict, pos)) STRICT, WITHOUT ROWID""",
     # after_step: the newest step row of the run when the observation came.
     """CREATE TABLE observation (
         id INTEGER PRIMARY KEY, run TEXT NOT NULL, idx INTEGER NOT NULL, after_step INTEGER NOT NULL,

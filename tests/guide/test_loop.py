@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coreact.errors import GenerationError, JudgingError, ModelCallError
+from coreact.errors import GenerationError, ModelCallError
 from coreact.guide import (
     Announce,
     CallModel,
@@ -25,7 +25,7 @@ from coreact.guide import (
     decide,
 )
 from coreact.guide.wording import HEADING
-from coreact.judge import Cost, Status, Verdict
+from coreact.judge import Cost, Status, Verdict, undecided
 from coreact.rubric import (
     Action,
     ArgumentContains,
@@ -83,7 +83,7 @@ class Served:
         script: Iterable[Proposal | Failed],
         *,
         rubrics: Sequence[Rubric | Failed] = (GOLD,),
-        verdict: Callable[[Criterion, Action], Status] | Failed | None = None,
+        verdict: Callable[[Criterion, Action], Status] | Judged | None = None,
         state: State = STATE,
         spent: Cost | None = None,
         last_rubric: Rubric | None = None,
@@ -116,7 +116,7 @@ class Served:
             elif isinstance(request, CallModel):
                 reply = tuple(next(replies) for _ in range(request.count))
             elif isinstance(request, JudgeCriteria):
-                reply = verdict if isinstance(verdict, Failed) else self._judged(request, verdict)
+                reply = verdict if isinstance(verdict, Judged) else self._judged(request, verdict)
             else:
                 reply = None
 
@@ -278,14 +278,17 @@ def test_when_the_heuristic_fails_too_both_errors_are_kept() -> None:
 @pytest.mark.parametrize(("policy", "expected"), [("allow", "run"), ("block", "blocked"), ("ask", "asked")])
 def test_a_failed_judge_makes_unknown_and_a_policy_decides(policy: str, expected: str) -> None:
     rubric = Rubric(criteria=(criterion("taste"),))
-    failed = Failed(error=JudgingError("No answer.", judge="j1"), cost=Cost(calls=1, seconds=2.0))
+    failed = Judged(
+        verdicts=undecided(rubric.criteria, reason="No answer.", by="j1", broken=True, cause="transport"),
+        cost=Cost(calls=1, seconds=2.0),
+    )
     served = Served([proposal("gold")], rubrics=[rubric], verdict=failed, on_unknown=policy)
     decision = served.decision
     (verdict,) = decision.chosen.judgements[0].verdicts
     assert (verdict.status, verdict.fault, verdict.decided_by) == ("unknown", "instrument", "j1")
     assert decision.chosen.judgements[0].passed is None
     assert decision.dispositions == (expected,)
-    assert decision.errors == ("JudgingError: No answer.",)
+    assert decision.errors == ("No answer.",)
     assert decision.extra.seconds == 2.0
     assert len(served.calls) == 1, "a broken judge is no reason to sample again"
 

@@ -175,7 +175,7 @@ def test_judge_and_generator_faults_are_on_the_record(
     )
     run.ask(create_agent(ScriptedModel(script=["x"]), tools.all, middleware=[middleware]))
     (step,) = only_run().steps
-    assert step.error == "JudgingError: Judge 'scripted-judge' raised TimeoutError: slow."
+    assert step.error == "Judge 'scripted-judge' raised TimeoutError: slow."
     assert step.chosen is not None
     (verdict,) = step.chosen.judgements[0].verdicts
     assert (verdict.status, verdict.fault) == ("unknown", "instrument")

@@ -12,7 +12,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 
 from coreact.generate import Written
 from coreact.guide import STATUS_KEY, CoReActMiddleware, calls
-from coreact.judge import Cost, Verdict
+from coreact.judge import Cost, Ruling, Verdict
 from coreact.rubric import Criterion, Rubric
 from coreact.testing.scripted import ScriptedGenerator, ScriptedJudge, ScriptedModel, call
 
@@ -29,9 +29,11 @@ class ModelJudge:
     def __init__(self) -> None:
         self.model = ScriptedModel(script=lambda _: "secret judging tokens")
 
-    def _verdicts(self, criteria: Any, action: Any) -> tuple[Verdict, ...]:
+    def _verdicts(self, criteria: Any, action: Any) -> Ruling:
         status = "unmet" if "draft" in (action.answer or "") else "met"
-        return tuple(Verdict(criterion=c.id, reason="r", status=status, decided_by=self.id) for c in criteria)
+        return Ruling(
+            tuple(Verdict(criterion=c.id, reason="r", status=status, decided_by=self.id) for c in criteria)
+        )
 
     def judge(self, criteria: Any, action: Any, state: Any) -> Any:
         self.model.invoke("judge")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coreact.judge import Checked, Judge, judgement, run_checks, undecided
+from coreact.judge import Checked, Judge, Ruling, judgement, run_checks, undecided
 from coreact.rubric import (
     Action,
     ArgumentContains,
@@ -99,11 +99,11 @@ def test_the_protocol_of_a_judge() -> None:
     class Mine:
         id = "mine.1"
 
-        def judge(self, criteria: object, action: object, state: object) -> tuple[()]:
-            return ()
+        def judge(self, criteria: object, action: object, state: object) -> Ruling:
+            return Ruling(())
 
-        async def ajudge(self, criteria: object, action: object, state: object) -> tuple[()]:
-            return ()
+        async def ajudge(self, criteria: object, action: object, state: object) -> Ruling:
+            return Ruling(())
 
     assert isinstance(Mine(), Judge)
     assert not isinstance(object(), Judge)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-import coreact.rubric.checks as module
+import coreact.rubric.checks.predicates as module
 from coreact.errors import ConfigError, ToolSchemaError
 from coreact.rubric import (
     CHECK_KINDS,
@@ -47,6 +47,8 @@ from coreact.rubric import (
     register_predicate,
     schema_problem,
 )
+from coreact.rubric.checks import AnswerFitsSchema, ArgumentsHaveProvenance
+from coreact.rubric.checks.provenance import MAX_PIECES, MAX_VALUES
 
 QUERY = {
     "type": "object",
@@ -158,6 +160,10 @@ GOLDEN: list[tuple[Any, Action, str, str]] = [
     (HasProvenance(argument="i"), act("s", i=True), "not_applicable", "names nothing"),
     (HasProvenance(argument="i"), act("s", i={"a": "b"}), "not_applicable", "names nothing"),
     (HasProvenance(argument="i"), ANSWER, "not_applicable", "no `i`"),
+    (ArgumentsHaveProvenance(), act("write", order="AB-1234", agent="47X"), "met", "every argument"),
+    (ArgumentsHaveProvenance(), act("write", order="AB-9999"), "unmet", '`order` holds "AB-9999"'),
+    (ArgumentsHaveProvenance(), act("write"), "not_applicable", "no argument needs a source"),
+    (ArgumentsHaveProvenance(), ANSWER, "not_applicable", "the action is an answer"),
     (UrlSeenUnvisited(argument="url"), act("open", url="https://goethe.org/a_(b)"), "met", "not opened yet"),
     (
         UrlSeenUnvisited(argument="url"),
@@ -191,6 +197,9 @@ GOLDEN: list[tuple[Any, Action, str, str]] = [
     (AnswerObserved(), Action(answer="It was Hamlet, 1603."), "unmet", "hamlet 1603"),
     (AnswerObserved(), Action(answer="yes"), "not_applicable", "looked up"),
     (AnswerObserved(), act("search"), "not_applicable", "no answer"),
+    (AnswerFitsSchema(json_schema={"type": "string"}), ANSWER, "met", "the expected form"),
+    (AnswerFitsSchema(json_schema={"type": "integer"}), ANSWER, "unmet", "not of type 'integer'"),
+    (AnswerFitsSchema(json_schema={}), act("search"), "not_applicable", "no answer"),
     (QuoteInObservation(quote="wrote\n Faust. Source: https"), ANSWER, "met", "stands in an observation"),
     (QuoteInObservation(quote="cafe\u0301"), ANSWER, "met", "stands"),
     (QuoteInObservation(quote="cafe"), ANSWER, "unmet", "no such observation"),
@@ -244,12 +253,20 @@ def test_every_kind_is_in_the_golden_table_and_in_the_union() -> None:
         (ArgumentInRange(argument="n"), "Make `n` a number."),
         (ArgumentsFitSchema(), "Call a tool that exists, with arguments that fit its schema."),
         (HasProvenance(argument="i"), "Take `i` from the question or from an observation; invent nothing."),
+        (
+            ArgumentsHaveProvenance(),
+            "Take every argument from the question or from an observation; invent nothing.",
+        ),
         (UrlSeenUnvisited(argument="u"), "Open an address that was seen and not opened yet."),
         (NotRepeat(), "Do not repeat a call that was already made; ask for something new."),
         (Stops(), "Give the final answer now."),
         (DoesNotStop(), "Do not answer yet; call a tool."),
         (AnswerCitesObserved(), "Cite only addresses that were observed."),
         (AnswerObserved(), "Answer with what an observation says."),
+        (
+            AnswerFitsSchema(json_schema={"type": "object", "required": ["é"]}),
+            'When you answer, fit this JSON schema: {"required": ["é"], "type": "object"}',
+        ),
         (QuoteInObservation(quote="a\nb"), 'Rest on an observation that says "a b".'),
         (PredicateHolds(name="nobody.knows"), "Satisfy 'nobody.knows'."),
         (UnknownCheck(kind="later"), "Satisfy a condition of kind 'later'."),
@@ -295,7 +312,8 @@ CALLS = st.builds(
     arguments=st.dictionaries(st.sampled_from(["query", "url", "n", "a.b", "a"]) | TEXT, VALUES, max_size=3),
     malformed=st.none() | TEXT,
 )
-ACTIONS = st.builds(Action, call=CALLS) | st.builds(Action, answer=TEXT)
+ANSWERS = TEXT | st.sampled_from(["[" * 900 + "]" * 900, "[" * 5000, "1e400", "1" * 5000, '{"a": NaN}'])
+ACTIONS = st.builds(Action, call=CALLS) | st.builds(Action, answer=ANSWERS)
 STEPS = st.builds(
     Step, call=CALLS, observation=st.none() | st.builds(Observation, text=TEXT, failed=st.booleans(), id=TEXT)
 )
@@ -339,8 +357,28 @@ CHECKS = st.one_of(
     st.builds(NotRepeat, similarity=st.floats(0.01, 1)),
     st.builds(QuoteInObservation, quote=WORD.filter(str.strip), observation=st.just("") | WORD),
     st.builds(PredicateHolds, name=st.just("missing")),
+    st.builds(
+        AnswerFitsSchema,
+        json_schema=st.sampled_from(
+            [
+                {},
+                {"type": "array", "items": {"$ref": "#"}},
+                {"multipleOf": 0.1},
+                {"$ref": "#"},
+                {"pattern": "a"},
+            ]
+        ),
+    ),
     st.sampled_from(
-        [ArgumentsFitSchema(), Stops(), DoesNotStop(), AnswerCitesObserved(), UnknownCheck(kind="x")]
+        [
+            ArgumentsFitSchema(),
+            ArgumentsHaveProvenance(),
+            Stops(),
+            DoesNotStop(),
+            AnswerCitesObserved(),
+            AnswerObserved(),
+            UnknownCheck(kind="x"),
+        ]
     ),
 )
 
@@ -480,6 +518,220 @@ def test_the_first_problem_by_place_is_named() -> None:
     problem = schema_problem(SEARCH, {"query": 1, "page": 0, "lang": "fr"})
     assert problem is not None
     assert problem.startswith("lang: 'fr' is not one of")
+
+
+# --- provenance of every argument ------------------------------------------------------------
+
+BOOKING = ToolContract(
+    name="book",
+    parameters={
+        "$defs": {"Class": {"enum": ["economy", "business"]}},
+        "properties": {
+            "seat": {"anyOf": [{"$ref": "#/$defs/Class"}, {"type": "null"}]},
+            "currency": {"type": "string", "default": "EURO"},
+            "plan": {"properties": {"mode": {"const": "single"}, "limit": {"default": 250}}},
+            "loop": {"$ref": "#/properties/loop"},
+            "lost": {"$ref": "#/nowhere", "$comment": "see https://x.org"},
+        },
+    },
+)
+CALC = ToolContract(
+    name="calc",
+    role="compute",
+    parameters={"properties": {"formula": {"type": "string"}}, "required": ["formula"]},
+)
+BOOKED = State.start(
+    "Book Ada Byron on flight HAT-117 for 1,234.50 euros. See https://fly.org/a",
+    tools=(*TOOLS, BOOKING, CALC),
+    given=("Today is May 15, 2024.",),
+).after(
+    took("No user eve_9 was found; try ada_42.", "find", failed=True, user="eve_9"),
+    took('{"first": "Grace", "last": "Hopper", "total": 99.5, "zip": 19122, "name": "上海交通大学"}', "find"),
+    took("You searched for Bob Stone.", "search", query="Bob Stone"),
+)
+
+
+@pytest.mark.parametrize(
+    ("action", "strange"),
+    [
+        # where a value may come from
+        (act("book", flight="HAT-117"), None),
+        (act("book", date="15 May 2024"), None),
+        (act("book", name="Hopper"), None),
+        (act("book", seat="economy"), None),
+        (act("book", seat=None, ok=True, n=[7, {}]), "n/a"),
+        (act("book", currency="EURO", plan={"mode": "single", "limit": 250}), None),
+        (act("book", plan={"mode": "double"}), "double"),
+        (act("book", limit=250), "250"),
+        (act("book", loop="economy", seat="economy"), "economy"),
+        (act("book", lost="economy"), "economy"),
+        (act("unheard of", seat="economy"), "economy"),
+        # names: whole, or piece by piece
+        (act("book", name="Grace Hopper"), None),
+        (act("book", name="Grace Kelly"), "Kelly"),
+        (act("book", name="HOPPER, Grace"), None),
+        (act("book", name="上海交通大学"), None),
+        (act("book", name="北京交通大学"), "北京交通大学"),
+        (act("book", flight="HAT-119"), "HAT-119"),
+        (act("book", flight="117-HAT"), "117-HAT"),
+        (act("book", people=[{"name": "Ada"}, {"name": "Zoe"}]), "Zoe"),
+        (act("book", user="doc://9"), "doc://9"),
+        # dates, amounts, numbers
+        (act("book", date="2024-05-15"), None),
+        (act("book", date="2025-05-15"), "2025-05-15"),
+        (act("book", price=1234.5, zip=19122), None),
+        (act("book", price=1234), None),
+        (act("book", price="99.50"), None),
+        (act("book", price="99.51"), "99.51"),
+        (act("book", price="1,234.5"), None),
+        (act("book", when="05/15"), None),
+        (act("book", phone="555-0199"), "555-0199"),
+        (act("book", price=99.5), None),
+        (act("book", price=-1235), "-1235"),
+        (act("book", price=math.inf), "Infinity"),
+        (act("book", price=10**5000), "$int"),
+        # addresses
+        (act("open", url="https://FLY.org/a/"), None),
+        (act("open", url="https://fly.org/b"), "https://fly.org/b"),
+        (act("book", note="see https://fly.org/b"), "https://fly.org/b"),
+        # errors repeat what they were given, other observations confirm it
+        (act("book", user="ada_42"), None),
+        (act("book", user="eve_9"), "eve_9"),
+        (act("book", name="Bob Stone"), None),
+        # prose is in the agent's own words
+        (act("search", query="birthplace of Lovelace"), None),
+        (act("search", query="flight HAT-117 delays in 2031"), "2031"),
+        (act("calc", formula="sqrt(1234.50) + 99.5"), None),
+        (act("calc", formula="99.5 * 365.25"), "365.25"),
+        (act("calc", formula="sqrt(1.5)+hypot(99.5,12)"), "1.5"),
+        (act("book", note="Please be so kind as to call me back"), None),
+        (act("book", note="Please be so kind as to call 555-0199"), "555-0199"),
+        (act("book", note="请尽快给我回电话告诉我航班是否延误谢谢您"), None),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_every_argument_needs_a_source(action: Action, strange: str | None) -> None:
+    finding = ArgumentsHaveProvenance().evaluate(action, BOOKED)
+    wanted = {None: "met", "n/a": "not_applicable"}.get(strange, "unmet")
+    assert finding.status == wanted, finding.reason
+    if strange not in (None, "n/a"):
+        assert strange in finding.reason
+
+
+def test_long_arguments_are_looked_up_to_a_bound() -> None:
+    known_values = ["HAT-117"] * (MAX_VALUES - 1)
+    within, beyond = [*known_values, "HAT-119"], [*known_values, "HAT-117", "HAT-119"]
+    assert ArgumentsHaveProvenance().evaluate(act("book", flights=within), BOOKED).status == "unmet"
+    assert ArgumentsHaveProvenance().evaluate(act("book", flights=beyond), BOOKED).status == "met"
+
+
+def test_a_long_text_is_looked_up_piece_by_piece_up_to_a_bound() -> None:
+    known = " ".join(f"word HAT-117 {n % 9}" for n in range(100_000))
+    assert ArgumentsHaveProvenance().evaluate(act("book", note=known), BOOKED).status == "met"
+    many = " ".join(f"x{n}" for n in range(1000, 1000 + MAX_PIECES))
+    state = BOOKED.after(took(many, "find"))
+    beyond = act("book", note=f"{many} x9999")
+    assert ArgumentsHaveProvenance().evaluate(beyond, state).status == "met"
+    within = act("book", note=f"x9999 {many}")
+    assert ArgumentsHaveProvenance().evaluate(within, state).status == "unmet"
+
+
+# --- the form of the answer ------------------------------------------------------------------
+
+YEAR = {"type": "string", "pattern": r"^\d{4}$"}
+PAIR = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "answer", "status", "words"),
+    [
+        (YEAR, "1990", "met", "form"),
+        (YEAR, '"1990"', "met", "form"),
+        (YEAR, '"in 1990"', "unmet", "does not match"),
+        (YEAR, "in 1990", "unmet", '"in 1990" does not match'),
+        (YEAR, "", "unmet", "does not match"),
+        ({"type": "integer"}, "42", "met", "form"),
+        ({"type": "integer"}, " 42\n", "met", "form"),
+        ({"type": "integer"}, "42.5", "unmet", "'42.5' is not of type"),
+        ({"type": "number"}, "NaN", "unmet", "not of type"),
+        ({"enum": ["yes", "no"]}, "no", "met", "form"),
+        ({"enum": ["yes", "no"]}, "No.", "unmet", "is not one of"),
+        (PAIR, '{"a": 1}', "met", "form"),
+        (PAIR, '{"a": "1"}', "unmet", "a: '1' is not of type 'integer'"),
+        (PAIR, "{}", "unmet", "'a' is a required property"),
+        (PAIR, '```json\n{"a": 1}\n```', "unmet", "not of type 'object'"),
+        (PAIR, '{"a": 1', "unmet", "not of type 'object'"),
+        (PAIR, "北京", "unmet", "北京"),
+        ({"type": "array", "items": {"$ref": "#"}}, "[" * 900 + "]" * 900, "unmet", "nested too deep"),
+        ({"type": "array"}, "[" * 10**6, "unmet", "[[["),
+        ({"multipleOf": 0.5, "type": "number"}, "1" + "0" * 400, "unmet", "10000"),
+        ({"items": {"multipleOf": 0.1}, "type": "array"}, f"[{10**400}]", "unmet", "too large"),
+        ({"pattern": "(a+)+$"}, "a" * 50 + "!", "unmet", "does not match"),
+        ({"properties": {"x": {"pattern": "(a+)+$"}}}, f'{{"x": "{"a" * 50}!"}}', "unmet", "x: "),
+        ({"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object",
+          "properties": {"next": {"$ref": "#"}}, "additionalProperties": False},
+         '{"next": {"x": 1}}', "unmet", "next: Additional properties"),
+    ],
+    ids=range(24),
+)  # fmt: skip
+def test_the_form_of_an_answer(schema: dict[str, Any], answer: str, status: str, words: str) -> None:
+    finding = AnswerFitsSchema(json_schema=schema).evaluate(Action(answer=answer), STATE)
+    assert (finding.status, words in finding.reason, finding.fault) == (status, True, "none"), finding.reason
+    assert len(finding.reason) < 400
+
+
+@pytest.mark.parametrize(
+    "schema", [{"$ref": "#"}, {"$ref": "#/$defs/none"}, {"$ref": "http://127.0.0.1:9/a"}]
+)
+def test_an_answer_schema_that_leads_nowhere_is_the_instruments_fault(schema: dict[str, Any]) -> None:
+    finding = AnswerFitsSchema(json_schema=schema).evaluate(ANSWER, STATE)
+    assert (finding.status, finding.fault) == ("unknown", "instrument")
+    assert "schema of the answer is broken" in finding.reason
+
+
+def nested(depth: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {}
+    for _ in range(depth):
+        schema = {"items": schema}
+    return schema
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": 5},
+        {"pattern": "("},
+        {"items": {"pattern": "(?=a)"}},
+        {"$defs": {"a": {"patternProperties": {"^a": {}}}}},
+        {"$schema": "http://json-schema.org/draft-07/schema#"},
+        {"$defs": {"a": {"$schema": "https://json-schema.org/draft/2020-12/schema"}}},
+        {"enum": [{1, 2}]},
+        nested(3000),
+    ],
+    ids=range(8),
+)
+def test_answer_schemas_that_cannot_be_decided_are_refused_early(schema: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        AnswerFitsSchema(json_schema=schema)
+
+
+def test_patterns_are_those_of_re2_at_any_depth() -> None:
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "properties": {"next": {"$ref": "#"}, "name": {"pattern": r"^\p{Han}+$"}},
+    }
+    check = AnswerFitsSchema(json_schema=schema)
+    for name, status in (("北京", "met"), ("Beijing", "unmet")):
+        answer = f'{{"next": {{"next": {{"name": "{name}"}}}}}}'
+        assert check.evaluate(Action(answer=answer), STATE).status == status
+
+
+def test_property_names_are_not_taken_for_keywords() -> None:
+    schema = {"properties": {"patternProperties": {"type": "string"}, "pattern": {"type": "integer"}}}
+    check = AnswerFitsSchema(json_schema=schema)
+    assert check.evaluate(Action(answer='{"pattern": 1}'), STATE).status == "met"
+    long = AnswerFitsSchema(json_schema={"enum": ["x" * 5000]})
+    assert len(long.explain()) < 500
 
 
 # --- repeats ---------------------------------------------------------------------------------

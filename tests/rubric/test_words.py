@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from coreact.rubric.words import (
     canonical_url,
     fold,
     is_web_address,
+    normalized,
     similarity,
     stands_in,
     urls,
@@ -100,3 +103,21 @@ def test_addresses_are_total(text: str) -> None:
         assert canonical_url(address) == canonical_url(canonical_url(address))
     canonical_url(text)
     is_web_address(text)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "marks", ["\u0301\u0323", "\u094d\u093c", "\u0e38\u0e48"], ids=["latin", "nagari", "thai"]
+)
+def test_a_megabyte_of_combining_marks_is_folded_in_linear_time(marks: str) -> None:
+    text = f"before a{marks * 2**18} after"
+    assert fold(text).startswith("before a")
+    assert fold(text).endswith(" after")
+    assert len(normalized(text, "NFC")) < 100
+
+
+@given(st.text(max_size=50))
+def test_a_form_is_unicodes_own_where_no_marks_pile_up(text: str) -> None:
+    long = f"{text} {'x' * 1000}"
+    for form in ("NFC", "NFKD"):
+        assert normalized(long, form) == unicodedata.normalize(form, long)

@@ -30,6 +30,15 @@ def test_golden_stores_are_read(version: int, tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.parametrize("version", SCHEMA_VERSIONS)
+def test_golden_trajectories_fit_the_schema_of_their_version(version: int) -> None:
+    schema, written = (
+        json.loads((TRACES / folder / f"trajectory_{version}.json").read_text(encoding="utf-8"))
+        for folder in ("schema", "golden")
+    )
+    Draft202012Validator(schema).validate(written)
+
+
 def test_the_schema_describes_what_is_recorded() -> None:
     version = max(SCHEMA_VERSIONS)
     schema = json.loads((TRACES / "schema" / f"trajectory_{version}.json").read_text(encoding="utf-8"))

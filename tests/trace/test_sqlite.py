@@ -211,6 +211,45 @@ def test_an_older_file_is_copied_aside_and_migrated(tmp_path: Path) -> None:
     assert SQLiteTraceStore(backups[0]).trajectory("sample-1") == whole
 
 
+def columns(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """What each table and view of a file looks like: names, types and constraints of its columns in order."""
+    with closing(sqlite3.connect(path)) as connection:
+        names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE sql IS NOT NULL")]
+        return {
+            name: connection.execute("SELECT * FROM pragma_table_xinfo(?)", (name,)).fetchall()
+            for name in sorted(names)
+        }
+
+
+@pytest.mark.parametrize("version", range(1, schema.CURRENT_SCHEMA))
+def test_a_migrated_file_has_the_shape_of_a_new_one(tmp_path: Path, version: int) -> None:
+    old, new = tmp_path / "old.db", tmp_path / "new.db"
+    script = (REPOSITORY / "traces" / "golden" / f"store_{version}.sql").read_text(encoding="utf-8")
+    with closing(sqlite3.connect(old)) as connection:
+        connection.executescript(script)
+    for path in (old, new):
+        store = SQLiteTraceStore(path)
+        store.start(RunRecord(id="r", question="q"))
+        store.close()
+    assert columns(old) == columns(new)
+    assert integrity(old) == "ok"
+    backup = tmp_path / f"old.db.v{version}.bak"
+    with closing(sqlite3.connect(backup)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (version,)
+
+
+def test_verdicts_of_before_version_2_say_nothing_about_what_was_not_asked(tmp_path: Path) -> None:
+    path = tmp_path / "traces.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript((REPOSITORY / "traces/golden/store_1.sql").read_text(encoding="utf-8"))
+    store = SQLiteTraceStore(path)
+    (first, *_) = store.trajectory("golden").steps
+    verdicts = first.attempts[0].judgements[0].verdicts
+    assert {(v.cause, v.claimed, v.confidence) for v in verdicts} == {(None, None, None)}
+    assert {(e.start, e.end) for v in verdicts for e in v.evidence} == {(None, None)}
+    store.close()
+
+
 def test_a_failed_migration_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "traces.db"
     store = SQLiteTraceStore(path)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from coreact.judge import Cost, Evidence, Judgement, Verdict
+from coreact.judge.records import Cause, Status
 from coreact.rubric import Action, ArgumentEquals, ArgumentInRange, Criterion, Rubric, ToolCall, UnknownCheck
 from coreact.testing import STORE_CHECKS, check_store, record_into
 from coreact.trace import (
@@ -93,14 +94,20 @@ checks = (
     | st.builds(ArgumentEquals, argument=texts, value=values)
     | st.builds(ArgumentInRange, argument=texts, minimum=st.none() | st.floats(allow_nan=False))
 )
+places = st.none() | st.integers(0, 2**40)
+evidence = st.builds(Evidence, message_id=texts, quote=texts, start=places, end=places)
+statuses = st.sampled_from(get_args(Status))
 verdicts = st.builds(
     Verdict,
     criterion=texts,
     reason=texts,
-    status=st.sampled_from(["met", "partial", "unmet", "not_applicable", "unknown"]),
-    evidence=st.lists(st.builds(Evidence, message_id=texts, quote=texts), max_size=2).map(tuple),
+    status=statuses,
+    evidence=st.lists(evidence, max_size=2).map(tuple),
     decided_by=texts,
     fault=st.sampled_from(["none", "model", "instrument"]),
+    cause=st.none() | st.sampled_from(get_args(Cause)),
+    claimed=st.none() | statuses,
+    confidence=st.none() | st.floats(0, 1),
 )
 judgements = st.builds(
     lambda judged, more, **rest: Judgement(judged=judged, total=judged + more, **rest),
@@ -239,6 +246,29 @@ def test_any_trajectory_comes_back_equal(trajectory: Trajectory, factory: Factor
         assert store.runs() == (summarize(trajectory),)
     finally:
         store.close()
+
+
+def test_a_verdict_comes_back_with_all_that_it_says(factory: Factory) -> None:
+    said = Verdict(
+        criterion="c1",
+        reason="it did not answer in time",
+        status="unknown",
+        evidence=(Evidence(message_id="m1", quote="so", start=3, end=5), Evidence(message_id="m2", quote="")),
+        decided_by="judge-a",
+        fault="instrument",
+        cause="rate_limit",
+        claimed="met",
+        confidence=0.625,
+    )
+    judged = Judgement(rubric="lock", verdicts=(said,), score=None, passed=None, judged=0, total=1)
+    step = StepRecord(
+        run="r", index=0, attempts=(Attempt(index=0, source="first", message={}, judgements=(judged,)),)
+    )
+    store = factory()
+    store.start(RunRecord(id="r", question="q"))
+    store.step(step)
+    assert store.trajectory("r").steps == (step,)
+    store.close()
 
 
 happenings = st.lists(

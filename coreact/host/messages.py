@@ -11,15 +11,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ValidationError
 
 from coreact.errors import MessagesError, ToolSchemaError
 from coreact.rubric import Action, Observation, Role, State, Step, ToolCall, ToolContract
+from coreact.rubric.canonical import text_digest
 
 SOURCE_KEY = "lc_source"
 """Key in a message's `additional_kwargs` that says which middleware put it there."""
@@ -72,6 +73,33 @@ def contract(tool: BaseTool | Mapping[str, Any]) -> ToolContract:
     )
 
 
+class Contracts:
+    """The contracts of an agent's tools, read once as long as the tools are the same objects."""
+
+    def __init__(self) -> None:
+        self._known: tuple[list[Any], tuple[ToolContract, ...]] = ([], ())
+
+    def read(self, tools: Sequence[BaseTool | Mapping[str, Any]]) -> tuple[ToolContract, ...]:
+        """The contracts of the tools that are called through us.
+
+        Server-side tools of a provider (`{"type": "web_search"}`) never are.
+
+        Raises:
+            ToolSchemaError: a tool has no readable schema.
+        """
+        known, contracts = self._known
+        if len(known) == len(tools) and all(a is b for a, b in zip(known, tools, strict=True)):
+            return contracts
+        ours = [tool for tool in tools if isinstance(tool, BaseTool) or _is_function(tool)]
+        contracts = tuple(contract(tool) for tool in ours)
+        self._known = (list(tools), contracts)
+        return contracts
+
+
+def _is_function(tool: Mapping[str, Any]) -> bool:
+    return bool(tool.get("type", "function") == "function")
+
+
 def _name(tool: BaseTool | Mapping[str, Any]) -> str:
     if isinstance(tool, BaseTool):
         return tool.name
@@ -119,9 +147,19 @@ def actions_of(message: AIMessage, *, answer_tools: frozenset[str] = frozenset()
     return tuple(actions) or (Action(answer=str(message.text)),)
 
 
+def injected(text: str) -> HumanMessage:
+    """A message that we, not the user, put there; marked as ours."""
+    return HumanMessage(content=text, additional_kwargs={SOURCE_KEY: SOURCE})
+
+
 def is_injected(message: BaseMessage) -> bool:
     """Whether a middleware, not the user, put this message there."""
     return SOURCE_KEY in message.additional_kwargs
+
+
+def message_json(message: BaseMessage) -> dict[str, Any]:
+    """A message as plain JSON: `{"type": …, "data": …}`, readable by `messages_from_dict`."""
+    return {"type": message.type, "data": message.model_dump(mode="json", fallback=str)}
 
 
 class StateReader:
@@ -188,6 +226,23 @@ def last_question(messages: Sequence[AnyMessage], *, after: int = 0) -> int:
         if messages[at].type == "human" and not is_injected(messages[at]):
             return at
     return -1
+
+
+class Turn(NamedTuple):
+    """The user message that a run answers."""
+
+    id: str
+    """The message's id, or its place and digest; empty where no user message is left."""
+    question: str
+
+
+def turn_of(messages: Sequence[AnyMessage]) -> Turn:
+    """The turn that a conversation is in."""
+    at = last_question(messages)
+    if at < 0:
+        return Turn("", "")
+    text = str(messages[at].text)
+    return Turn(messages[at].id or f"{at}:{text_digest(text)}", text)
 
 
 def starts_with(messages: Sequence[BaseMessage], known: list[Any]) -> bool:

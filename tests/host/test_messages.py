@@ -15,10 +15,9 @@ from langgraph.types import Command
 from pydantic import BaseModel, Field
 
 from coreact.errors import MessagesError, ToolSchemaError
-from coreact.guide import StateReader, actions_of, contract
-from coreact.guide import messages as module
-from coreact.guide.host import injected, without_status
-from coreact.guide.messages import is_injected
+from coreact.host import messages as module
+from coreact.host.messages import StateReader, actions_of, contract, injected, is_injected
+from coreact.host.state import without_status
 
 QUESTION = HumanMessage("Where is gold?", id="q")
 
@@ -236,11 +235,13 @@ def test_the_status_of_an_agent_behind_a_tool_stays_there() -> None:
     message = ToolMessage("x", tool_call_id="1")
     result = [
         Command(update={"messages": [message], "coreact": {"run": "sub"}, "files": 1}, goto="x"),
+        Command(update={"answer_check": {}, "files": 2}),
         message,
     ]
-    command, kept = without_status(result)
+    command, checked, kept = without_status(result)
     assert command.update == {"messages": [message], "files": 1}
     assert command.goto == "x"
+    assert checked.update == {"files": 2}
     assert kept is message
     untouched = Command(update={"files": 1})
     assert without_status(untouched) is untouched

@@ -1,0 +1,71 @@
+"""Ask a judge and get a ruling, whatever happens: a judge that fails has ruled `unknown`.
+
+The one boundary between judges and all that use them. A judge that raises, or that answers about
+other criteria than it was asked about, gives fault `instrument` and a cause. LangGraph's control flow
+passes through. Nothing here decides what a ruling means.
+"""
+
+from __future__ import annotations
+
+import time
+
+from langgraph.errors import GraphBubbleUp
+
+from coreact.errors import JudgingError
+from coreact.judge.failure import classify
+from coreact.judge.records import Cost
+from coreact.judge.runner import Judge, Ruling, undecided
+from coreact.rubric import Action, Criterion, State
+
+
+def consult(judge: Judge, criteria: tuple[Criterion, ...], action: Action, state: State) -> Ruling:
+    """One verdict for each criterion; `unknown`, fault `instrument`, where the judge failed."""
+    started = time.perf_counter()
+    try:
+        return _checked(judge.judge(criteria, action, state), judge, criteria, started)
+    except GraphBubbleUp:
+        raise
+    except Exception as error:  # noqa: BLE001 - a judge may raise anything, and it must not end the run
+        return _failed(error, judge, criteria, started)
+
+
+async def aconsult(judge: Judge, criteria: tuple[Criterion, ...], action: Action, state: State) -> Ruling:
+    """The same, without blocking the event loop."""
+    started = time.perf_counter()
+    try:
+        return _checked(await judge.ajudge(criteria, action, state), judge, criteria, started)
+    except GraphBubbleUp:
+        raise
+    except Exception as error:  # noqa: BLE001 - a judge may raise anything, and it must not end the run
+        return _failed(error, judge, criteria, started)
+
+
+def _checked(ruling: Ruling, judge: Judge, criteria: tuple[Criterion, ...], started: float) -> Ruling:
+    if not isinstance(ruling, Ruling):
+        raise JudgingError(
+            f"Judge {judge.id!r} returned {type(ruling).__name__}, not a ruling.",
+            judge=judge.id,
+            remedy="Return coreact.judge.Ruling(verdicts, cost).",
+        )
+    asked = [criterion.id for criterion in criteria]
+    answered = [verdict.criterion for verdict in ruling.verdicts]
+    if sorted(answered) != sorted(asked):
+        raise JudgingError(
+            f"Judge {judge.id!r} was asked about {asked} and answered about {answered}.", judge=judge.id
+        )
+    return ruling if ruling.cost.seconds else Ruling(ruling.verdicts, _timed(ruling.cost, started))
+
+
+def _failed(error: Exception, judge: Judge, criteria: tuple[Criterion, ...], started: float) -> Ruling:
+    reason = (
+        str(error)
+        if isinstance(error, JudgingError)
+        else f"Judge {judge.id!r} raised {type(error).__name__}: {error}."
+    )
+    verdicts = undecided(criteria, reason=reason, by=judge.id, broken=True, cause=classify(error))
+    spent = getattr(error, "cost", None)  # some errors know what was spent before them
+    return Ruling(verdicts, _timed(spent if isinstance(spent, Cost) else Cost(calls=1), started))
+
+
+def _timed(cost: Cost, started: float) -> Cost:
+    return cost.model_copy(update={"seconds": time.perf_counter() - started})

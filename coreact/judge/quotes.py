@@ -1,0 +1,90 @@
+"""Find a quote in the text it claims to come from, character for character where it stands.
+
+Models change blanks, quotation marks, dashes, letter case and Unicode forms when they copy, and
+shorten with an ellipsis. All of that is folded; anything else is not the text. A quote is only
+looked for, never scored: what is nearly there is not there.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import NamedTuple
+
+_PLAIN = str.maketrans(
+    {
+        # Typographic quotation marks, primes and accents used as such; guillemets; dashes and minus.
+        **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u0060\u00b4", "'"),
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb", '"'),
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),
+    }
+)
+_ELLIPSIS = re.compile(r"\s*(?:\u2026|\.{3,}|\[\s*(?:\u2026|\.{3,})\s*\])\s*")
+_WRAPPING = "\"'\u201c\u201d\u201e\u00ab\u00bb\u2018\u2019 \t\n"
+_LEAST = 4
+
+
+class Span(NamedTuple):
+    """A stretch of a text, in characters, `end` exclusive."""
+
+    start: int
+    end: int
+
+
+def pieces(quote: str) -> tuple[str, ...]:
+    """The parts of a quote that claim to be verbatim: what stands between ellipses, unwrapped."""
+    parts = (part.strip(_WRAPPING) for part in _ELLIPSIS.split(quote))
+    return tuple(part for part in parts if part)
+
+
+def substantial(quote: str) -> bool:
+    """Whether a quote says enough to be evidence: four letters or digits, two outside of ASCII.
+
+    `the` stands in every text and supports nothing.
+    """
+    said = [char for char in quote if char.isalnum()]
+    return len(said) >= _LEAST or sum(not char.isascii() for char in said) >= 2
+
+
+def locate(quote: str, text: str) -> Span | None:
+    """Where a quote stands in a text, or None.
+
+    Returns:
+        Offsets into `text` as it is, whatever was folded to find them; the first place of several.
+    """
+    wanted = quote.strip()
+    if not wanted:
+        return None
+    at = text.find(wanted)
+    if at >= 0:
+        return Span(at, at + len(wanted))
+    needle = _folded(wanted)[0].strip()
+    if not needle:
+        return None
+    folded, origins = _folded(text)
+    at = folded.find(needle)
+    if at < 0:
+        return None
+    return Span(origins[at], origins[at + len(needle) - 1] + 1)
+
+
+@lru_cache(maxsize=32)
+def _folded(text: str) -> tuple[str, tuple[int, ...]]:
+    """The folded text, and for each of its characters the place in `text` it came from."""
+    kept: list[str] = []
+    origins: list[int] = []
+    for at, char in enumerate(text):
+        if char.isascii():
+            plain = char.translate(_PLAIN).lower()
+        elif unicodedata.category(char) == "Cf":  # soft hyphens, zero-width characters
+            continue
+        else:
+            plain = unicodedata.normalize("NFKD", char.translate(_PLAIN)).casefold().translate(_PLAIN)
+        for part in plain:
+            blank = part.isspace()
+            if blank and kept and kept[-1] == " ":
+                continue
+            kept.append(" " if blank else part)
+            origins.append(at)
+    return "".join(kept), tuple(origins)

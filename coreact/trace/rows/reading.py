@@ -1,0 +1,284 @@
+"""Rows to records: what was written comes back equal."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from coreact.judge import Cost, Evidence, Judgement, Verdict
+from coreact.rubric import Action, Criterion, Rubric
+from coreact.trace.records import Attempt, ObservationRecord, RunEnd, RunRecord, StepRecord, Trajectory
+from coreact.trace.rows.encoding import restored, restored_or_none, stored, text_of
+from coreact.trace.store import RunSummary
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def matching_runs(connection: sqlite3.Connection, prefix: str) -> list[str]:
+    """The ids of the first 100 runs that begin with `prefix`; none for an empty one."""
+    first = stored(prefix)
+    rows = connection.execute(
+        "SELECT id FROM run WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 100", (first, f"{first}\U0010ffff")
+    )
+    return [restored(row[0]) for row in rows] if prefix else []
+
+
+def read_summaries(connection: sqlite3.Connection, limit: int | None) -> tuple[RunSummary, ...]:
+    """The newest runs in one line each, newest first; all of them where `limit` is None."""
+    rows = connection.execute(
+        "SELECT run.id, blob.codec, blob.body, agent, status,"
+        " (SELECT count(*) FROM step_latest AS step WHERE step.run = run.id),"
+        " (SELECT count(*) FROM step_latest AS step JOIN candidate ON candidate.step = step.id"
+        "  WHERE step.run = run.id AND source = 'retry'),"
+        " score, (SELECT coalesce(sum(tokens_in + tokens_out), 0) FROM step_latest AS step"
+        "  WHERE step.run = run.id), started_ns, ended_ns"
+        " FROM run JOIN blob ON blob.sha = question_sha ORDER BY started_ns DESC, run.id DESC LIMIT ?",
+        (-1 if limit is None else max(limit, 0),),
+    )
+    return tuple(
+        RunSummary(
+            id=restored(run_id),
+            question=text_of(codec, body),
+            agent=restored(agent),
+            status=status,
+            steps=steps,
+            retries=retries,
+            score=score,
+            tokens=tokens,
+            started_ns=started,
+            ended_ns=ended,
+        )
+        for run_id, codec, body, agent, status, steps, retries, score, tokens, started, ended in rows
+    )
+
+
+def read_trajectory(connection: sqlite3.Connection, run_id: str) -> Trajectory:
+    """A whole stored run; the id must be a stored one, in full."""
+    reader = _Reader(connection, stored(run_id))
+    run, end = reader.run_and_end()
+    return Trajectory(run=run, steps=reader.steps(), observations=reader.observations(), end=end)
+
+
+class _Reader:
+    """Reads one run. Each table is read once for the whole run, not once a step."""
+
+    def __init__(self, connection: sqlite3.Connection, run: str) -> None:
+        self._connection = connection
+        self._run = run
+        self._rubrics: dict[str, Rubric] = {}
+
+    def _rows(self, query: str) -> sqlite3.Cursor:
+        cursor = self._connection.execute(query, (self._run,))
+        cursor.row_factory = sqlite3.Row
+        return cursor
+
+    def _blob(self, sha: str) -> str:
+        row = self._connection.execute("SELECT codec, body FROM blob WHERE sha = ?", (sha,)).fetchone()
+        if row is None:
+            raise ValueError(f"the content {sha} is missing")
+        return text_of(*row)
+
+    def run_and_end(self) -> tuple[RunRecord, RunEnd | None]:
+        row = self._rows("SELECT * FROM run WHERE id = ?").fetchone()
+        run = RunRecord(
+            id=restored(row["id"]),
+            question=self._blob(row["question_sha"]),
+            agent=restored(row["agent"]),
+            thread_id=restored_or_none(row["thread_id"]),
+            settings=json.loads(self._blob(row["settings_sha"])),
+            seed=None if row["seed"] is None else int(row["seed"]),
+            parent=restored_or_none(row["parent_run"]),
+            forked_at=row["forked_at"],
+            version=restored(row["version"]),
+            started_ns=row["started_ns"],
+        )
+        if row["ended_ns"] is None:
+            return run, None
+        end = RunEnd(
+            run=run.id,
+            status=row["status"],
+            answer=self._blob(row["answer_sha"]),
+            score=row["score"],
+            error=restored_or_none(row["error"]),
+            ended_ns=row["ended_ns"],
+        )
+        return run, end
+
+    def observations(self) -> tuple[ObservationRecord, ...]:
+        rows = self._rows("SELECT * FROM observation_latest WHERE run = ? ORDER BY id")
+        return tuple(
+            ObservationRecord(
+                run=restored(row["run"]),
+                step=row["idx"],
+                call_id=restored(row["call_id"]),
+                tool=restored(row["tool"]),
+                text=self._blob(row["text_sha"]),
+                failed=row["failed"],
+                blocked=row["blocked"],
+                seconds=row["seconds"],
+                at_ns=row["at_ns"],
+            )
+            for row in rows
+        )
+
+    def steps(self) -> tuple[StepRecord, ...]:
+        messages = _grouped(
+            self._of_steps("step_message", "pos"),
+            lambda row: row["step"],
+            lambda row: json.loads(self._blob(row["sha"])),
+        )
+        attempts = self._attempts()
+        rows = self._rows("SELECT * FROM step_latest WHERE run = ? ORDER BY idx")
+        return tuple(
+            StepRecord(
+                run=restored(row["run"]),
+                index=row["idx"],
+                node=restored(row["node"]),
+                phase=row["phase"],
+                rung=row["rung"],
+                state_digest=restored(row["state_digest"]),
+                rubric=None if row["rubric_sha"] is None else self._rubric(row["rubric_sha"]),
+                generator=restored(row["generator"]),
+                guidance="" if row["guidance_sha"] is None else self._blob(row["guidance_sha"]),
+                prompt_kept=row["prompt_kept"],
+                prompt_added=tuple(messages[row["id"]]),
+                attempts=tuple(attempts[row["id"]]),
+                dispositions=tuple(json.loads(row["dispositions"])),
+                error=restored_or_none(row["error"]),
+                checkpoint_id=restored_or_none(row["checkpoint_id"]),
+                checkpoint_ns=restored_or_none(row["checkpoint_ns"]),
+                cost=_cost_of(row),
+                at_ns=row["at_ns"],
+            )
+            for row in rows
+        )
+
+    def _of_steps(self, table: str, order: str) -> sqlite3.Cursor:
+        return self._rows(
+            f"SELECT {table}.* FROM {table} JOIN step_latest AS step ON step.id = {table}.step"  # noqa: S608
+            f" WHERE step.run = ? ORDER BY {table}.step, {table}.{order}"
+        )
+
+    def _of_judgements(self, table: str, order: str) -> sqlite3.Cursor:
+        return self._rows(
+            f"SELECT {table}.* FROM {table} JOIN judgment ON judgment.id = judgment"  # noqa: S608
+            " JOIN step_latest AS step ON step.id = judgment.step"
+            f" WHERE step.run = ? AND evaluator = 'run' ORDER BY judgment, {order}"
+        )
+
+    def _attempts(self) -> dict[int, list[Attempt]]:
+        judgements = self._judgements()
+        return _grouped(
+            self._of_steps("candidate", "pos"),
+            lambda row: row["step"],
+            lambda row: Attempt(
+                index=row["idx"],
+                source=row["source"],
+                message=json.loads(self._blob(row["message_sha"])),
+                actions=tuple(
+                    Action.model_validate(action) for action in json.loads(self._blob(row["actions_sha"]))
+                ),
+                judgements=tuple(judgements[row["step"], row["pos"]]),
+                selected=row["selected"],
+                rejected_by=restored_or_none(row["rejected_by"]),
+                reason=restored(row["reason"]),
+                cost=_cost_of(row),
+            ),
+        )
+
+    def _judgements(self) -> dict[tuple[int, int], list[Judgement]]:
+        evidence = _grouped(
+            self._of_judgements("evidence", "verdict, pos"),
+            lambda row: (row["judgment"], row["verdict"]),
+            lambda row: Evidence(
+                message_id=restored(row["message_id"]),
+                quote=restored(row["quote"]),
+                start=row["begins"],
+                end=row["ends"],
+            ),
+        )
+        verdicts = _grouped(
+            self._of_judgements("verdict", "pos"),
+            lambda row: row["judgment"],
+            lambda row: Verdict(
+                criterion=restored(row["criterion"]),
+                reason=restored(row["reason"]),
+                status=row["status"],
+                evidence=tuple(evidence[row["judgment"], row["pos"]]),
+                decided_by=restored(row["decided_by"]),
+                fault=row["fault"],
+                cause=row["cause"],
+                claimed=row["claimed"],
+                confidence=row["confidence"],
+            ),
+        )
+        return _grouped(
+            self._rows(
+                "SELECT judgment.* FROM judgment JOIN step_latest AS step ON step.id = judgment.step"
+                " WHERE step.run = ? AND evaluator = 'run' ORDER BY judgment.id"
+            ),
+            lambda row: (row["step"], row["candidate"]),
+            lambda row: Judgement(
+                rubric=restored(row["rubric_lock"]),
+                verdicts=tuple(verdicts[row["id"]]),
+                score=row["score"],
+                passed=None if row["passed"] is None else bool(row["passed"]),
+                judged=row["judged"],
+                total=row["total"],
+                cost=_cost_of(row),
+            ),
+        )
+
+    def _rubric(self, sha: str) -> Rubric:
+        if sha not in self._rubrics:
+            cursor = self._connection.cursor()
+            cursor.row_factory = sqlite3.Row
+            head = cursor.execute("SELECT * FROM rubric WHERE sha = ?", (sha,)).fetchone()
+            rows = cursor.execute("SELECT * FROM criterion WHERE rubric = ? ORDER BY pos", (sha,))
+            self._rubrics[sha] = Rubric(
+                criteria=tuple(_criterion(row) for row in rows),
+                scope=head["scope"],
+                threshold=head["threshold"],
+            )
+        return self._rubrics[sha]
+
+
+def _criterion(row: sqlite3.Row) -> Criterion:
+    return Criterion.model_validate(
+        {
+            "id": restored(row["id"]),
+            "text": restored(row["text"]),
+            "weight": row["weight"],
+            "polarity": row["polarity"],
+            "kind": row["kind"],
+            "stage": restored_or_none(row["stage"]),
+            "visibility": row["visibility"],
+            "check": None if row["check_json"] is None else json.loads(restored(row["check_json"])),
+            "veto": bool(row["veto"]),
+            "depends_on": json.loads(row["depends_on"]),
+            "provenance": None if row["provenance"] is None else json.loads(row["provenance"]),
+        }
+    )
+
+
+def _cost_of(row: sqlite3.Row) -> Cost:
+    return Cost(
+        calls=row["calls"],
+        input_tokens=row["tokens_in"],
+        output_tokens=row["tokens_out"],
+        seconds=row["seconds"],
+        usd=row["usd"],
+    )
+
+
+def _grouped(
+    rows: Iterable[sqlite3.Row], key: Callable[[sqlite3.Row], K], value: Callable[[sqlite3.Row], V]
+) -> dict[K, list[V]]:
+    groups: dict[K, list[V]] = defaultdict(list)
+    for row in rows:
+        groups[key(row)].append(value(row))
+    return groups
