@@ -12,24 +12,29 @@ import sys
 import time
 from collections.abc import Callable
 
-from coreact.judge import judgement
+from langchain_core.messages import AIMessage
+
+from coreact.judge import Cost, judgement, quotes
 from coreact.judge.model import ModelJudge
+from coreact.judge.structured import Asked, _read
 from coreact.rubric import Action, Criterion, Observation, Rubric, State, Step, ToolCall
 from coreact.testing import ScriptedModel
 
-ROUNDS = 40
+ROUNDS = 15
 TARGET_MS = 0.2
 PAGE = "Dune is a 1965 novel by Frank Herbert. It won the Hugo Award and the first Nebula Award. " * 25
 
 
-def cpu_ms(work: Callable[[], object]) -> float:
+def cpu_ms(work: Callable[[], object], times: int = 20) -> float:
+    """Processor milliseconds of one call, from `times` in a row."""
     started = time.process_time()
-    work()
-    return (time.process_time() - started) * 1000
+    for _ in range(times):
+        work()
+    return (time.process_time() - started) * 1000 / times
 
 
-def measured(count: int, state: State, action: Action) -> tuple[float, float]:
-    """Median milliseconds of judging `count` criteria, and of the bare model in the same rounds."""
+def measured(count: int, state: State, action: Action) -> dict[str, float]:
+    """Median milliseconds for `count` criteria, all parts in the same rounds."""
     rubric = Rubric(
         criteria=tuple(Criterion(id=f"c{n}", text=f"Condition number {n} holds.") for n in range(count))
     )
@@ -37,20 +42,30 @@ def measured(count: int, state: State, action: Action) -> tuple[float, float]:
     reply = json.dumps({f"k{n}": finding for n in range(1, count + 1)})
     model = ScriptedModel(script=lambda _: reply)
     judge = ModelJudge(model, remember=0, timeout=None)
+    judge.judge(rubric.criteria, action, state)
+    (bound,) = judge._asker._bound.values()
+    ((_, record),) = judge._asker._bound
+    request = list(model.requests[0])
+    (group,) = judge._groups(rubric.criteria)
+    read = judge._transcript(rubric.criteria, action, state)
 
-    def judged() -> None:
-        ruling = judge.judge(rubric.criteria, action, state)
+    def handle() -> None:
+        quotes._folded_ascii.cache_clear()  # as if the texts were seen for the first time
+        asked = Asked(_read(AIMessage(reply), record), Cost())
+        ruling = judge._ruling(group, asked, read, Cost())
         judgement(rubric, ruling.verdicts, cost=ruling.cost)
 
-    judged()
-    (bound,) = judge._asker._bound.values()
-    request = list(model.requests[0])
-    rows = []
+    parts: dict[str, Callable[[], object]] = {
+        "judging": lambda: judge.judge(rubric.criteria, action, state),
+        "model": lambda: bound.invoke(request),
+        "handling": handle,
+    }
+    rows: dict[str, list[float]] = {name: [] for name in parts}
     for _ in range(ROUNDS):
-        rows.append((cpu_ms(judged), cpu_ms(lambda: bound.invoke(request))))
+        for name, work in parts.items():
+            rows[name].append(cpu_ms(work))
         model.requests.clear()
-    whole, bare = (statistics.median(column) for column in zip(*rows, strict=True))
-    return whole, bare
+    return {name: statistics.median(times) for name, times in rows.items()}
 
 
 def main() -> None:
@@ -60,12 +75,18 @@ def main() -> None:
         call = ToolCall(name="search", arguments={"query": f"Dune author {at}"})
         state = state.after(Step(call=call, observation=Observation(text=f"{at}. {PAGE}", id=f"m{at}")))
     action = Action(answer="Frank Herbert wrote Dune in 1965. [1]")
-    lines = [f"Verdict handling, processor time in ms (median of {ROUNDS}); target {TARGET_MS} a criterion"]
-    lines.append(f"{'criteria':>9} {'judging':>8} {'model':>8} {'handling':>9} {'a criterion':>12}")
+    lines = [
+        f"Processor time in ms, median of {ROUNDS} rounds. Handling: from a reply to a judgement (reading",
+        f"it, finding its quotes, scoring); target {TARGET_MS} a criterion. Around: all on top of the model.",
+        f"{'criteria':>9} {'judging':>8} {'model':>8} {'around':>8} {'handling':>9} {'a criterion':>12}",
+    ]
     for count in (1, 3, 5, 10, 20):
-        whole, bare = measured(count, state, action)
-        handling = whole - bare
-        lines.append(f"{count:>9} {whole:>8.2f} {bare:>8.2f} {handling:>9.2f} {handling / count:>12.3f}")
+        took = measured(count, state, action)
+        lines.append(
+            f"{count:>9} {took['judging']:>8.2f} {took['model']:>8.2f}"
+            f" {took['judging'] - took['model']:>8.2f}"
+            f" {took['handling']:>9.3f} {took['handling'] / count:>12.3f}"
+        )
     sys.stdout.write("\n".join(lines) + "\n")
 
 

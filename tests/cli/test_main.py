@@ -27,18 +27,19 @@ def test_the_installed_command_prints_its_version(here: Path) -> None:
 def test_help_names_every_command(coreact: Coreact) -> None:
     ended = coreact("--help")
     assert ended.code == 0
-    for command in ("run", "doctor", "local", "trace", "bench"):
+    for command in ("run", "doctor", "local", "trace", "bench", "judge"):
         assert f" {command} " in ended.out
     for group, commands in {
         "local": ("pull", "status", "serve"),
         "trace": ("list", "show"),
         "bench": ("gazetteer", "harm"),
+        "judge": ("qualify", "calibrate"),
     }.items():
         shown = coreact(group, "--help").out
         assert all(f" {command} " in shown for command in commands)
 
 
-@pytest.mark.parametrize("arguments", [[], ["local"], ["trace"], ["bench"]])
+@pytest.mark.parametrize("arguments", [[], ["local"], ["trace"], ["bench"], ["judge"]])
 def test_no_command_shows_the_help(coreact: Coreact, arguments: list[str]) -> None:
     ended = coreact(*arguments)
     assert ended.code in (0, 2)  # typer's own choice, and it has changed

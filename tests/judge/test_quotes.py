@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coreact.judge import quotes
 from coreact.judge.quotes import locate, pieces, substantial
 
 TEXT = "Dune  is a 1965 novel\nby “Frank Herbert” – the first of six. Café Müller."
@@ -66,3 +67,23 @@ def test_offsets_never_leave_the_text(text: str, quote: str) -> None:
     span = locate(quote, text)
     if span is not None:
         assert 0 <= span.start < span.end <= len(text)
+
+
+ASCII = st.text(st.characters(max_codepoint=127), max_size=60)
+
+
+@given(ASCII)
+def test_the_quick_way_for_ascii_is_the_same(text: str) -> None:
+    quick, slow = quotes._folded_ascii(text), quotes._folded(text)
+    assert quick.text == slow.text
+    assert [quick.origin(at) for at in range(len(quick.text))] == [
+        slow.origin(at) for at in range(len(slow.text))
+    ]
+
+
+@given(st.text(max_size=60))
+def test_every_folded_character_comes_from_a_place_in_the_text(text: str) -> None:
+    folded = quotes._folded(text)
+    origins = [folded.origin(at) for at in range(len(folded.text))]
+    assert origins == sorted(origins)
+    assert all(0 <= origin < len(text) for origin in origins)

@@ -158,5 +158,5 @@ def _by_code(nugget: Nugget, answer: str) -> Verdict | None:
 
 
 def _plain(text: str) -> str:
-    folded = fold(text)
+    folded = fold(_MINUS.sub("minus ", text))
     return _ARTICLE.sub("", f"{folded} ").strip() or folded
