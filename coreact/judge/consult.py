@@ -53,18 +53,38 @@ def _checked(ruling: Ruling, judge: Judge, criteria: tuple[Criterion, ...], star
         raise JudgingError(
             f"Judge {judge.id!r} was asked about {asked} and answered about {answered}.", judge=judge.id
         )
+    if any(verdict.fault == "instrument" and verdict.status != "unknown" for verdict in ruling.verdicts):
+        raise JudgingError(
+            f"Judge {judge.id!r} says that its instrument failed and rules all the same.",
+            judge=judge.id,
+            remedy="A verdict with fault `instrument` has the status `unknown`.",
+        )
     return ruling if ruling.cost.seconds else Ruling(ruling.verdicts, _timed(ruling.cost, started))
 
 
 def _failed(error: Exception, judge: Judge, criteria: tuple[Criterion, ...], started: float) -> Ruling:
-    reason = (
-        str(error)
-        if isinstance(error, JudgingError)
-        else f"Judge {judge.id!r} raised {type(error).__name__}: {error}."
-    )
-    verdicts = undecided(criteria, reason=reason, by=judge.id, broken=True, cause=classify(error))
+    if isinstance(error, ExceptionGroup) and (flow := error.subgroup(GraphBubbleUp)) is not None:
+        raise _first(flow)
+    by = str(getattr(judge, "id", type(judge).__name__))
+    reason = _said(error) if isinstance(error, JudgingError) else f"Judge {by!r} raised {_named(error)}."
+    verdicts = undecided(criteria, reason=reason, by=by, broken=True, cause=classify(error))
     spent = getattr(error, "cost", None)  # some errors know what was spent before them
     return Ruling(verdicts, _timed(spent if isinstance(spent, Cost) else Cost(calls=1), started))
+
+
+def _first(group: BaseException) -> BaseException:
+    return _first(group.exceptions[0]) if isinstance(group, BaseExceptionGroup) else group
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {_said(error)}"
+
+
+def _said(error: Exception) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - an error that cannot say what it is is still only an error
+        return "it cannot say why"
 
 
 def _timed(cost: Cost, started: float) -> Cost:

@@ -11,7 +11,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import email.utils
+import errno
 import json
+import re
+import socket
+import ssl
 import sys
 import threading
 import weakref
@@ -41,6 +45,9 @@ LONGEST_WAIT = 60.0
 
 _CLOSED = "Event loop is closed"
 """What asyncio says of a pooled connection that belongs to an event loop of before; a new one works."""
+_NO_NETWORK = frozenset({errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH})
+_TOO_LONG = re.compile(r"(?i)\btoo (long|large|many tokens)\b|\b(maximum context|context (length|window))\b")
+"""What providers without a code for it say of a prompt that does not fit."""
 _PASSING = frozenset({"transport", "rate_limit"})
 _BACKOFF = wait_exponential_jitter(initial=0.5, max=20.0, jitter=0.5)
 _NAMED: dict[str, Cause] = {
@@ -82,12 +89,16 @@ def _classified(error: BaseException) -> Cause | None:
     if isinstance(code, str) and code in _NAMED:
         return _NAMED[code]
     status = _status(error)
+    if status == 400 and _TOO_LONG.search(str(error)):
+        return "budget"
     if status is not None:
         return _by_status(status)
     finish = _finish(error)
     if finish is not None:
         return finish
     if isinstance(error, httpx.TransportError | TimeoutError | ConnectionError | LocalServerError):
+        return "transport"
+    if isinstance(error, socket.gaierror | ssl.SSLError) or getattr(error, "errno", None) in _NO_NETWORK:
         return "transport"
     if isinstance(error, RuntimeError) and str(error) == _CLOSED:
         return "transport"
@@ -99,10 +110,13 @@ def _classified(error: BaseException) -> Cause | None:
 def _status(error: BaseException) -> int | None:
     response = getattr(error, "response", None)
     for holder in (error, response):
-        for name in ("status_code", "code"):
+        for name in ("status_code", "status", "code"):
             value = getattr(holder, name, None)
             if isinstance(value, int) and not isinstance(value, bool) and 400 <= value < 600:
                 return value
+    if isinstance(response, Mapping):  # as botocore does it
+        value = (response.get("ResponseMetadata") or {}).get("HTTPStatusCode")
+        return value if isinstance(value, int) and value >= 400 else None
     return None
 
 
@@ -190,7 +204,8 @@ def _seconds(headers: Mapping[str, Any]) -> float | None:
 class Throttle:
     """What all calls of several judges share: how many run at once, and how fast they may start.
 
-    Threads share one bound; each event loop has one of its own, of the same size.
+    Threads share one bound; each event loop has one of its own, of the same size. A blocking call that
+    timed out gives its slot back although nothing can stop its thread.
 
     Args:
         concurrency: calls that may be under way at the same time, at least 1.
@@ -224,6 +239,8 @@ class Throttle:
     async def aslot(self) -> AsyncGenerator[None]:
         """The same, without blocking the event loop."""
         loop = asyncio.get_running_loop()
+        for ended in [known for known in self._loops if known.is_closed()]:
+            self._loops.pop(ended, None)  # a semaphore that was waited for keeps its loop alive
         semaphore = self._loops.setdefault(loop, asyncio.Semaphore(self.concurrency))
         async with semaphore:
             if self._limiter is not None:

@@ -3,11 +3,12 @@
 The model is asked whether conditions hold, for each with a reason, verbatim quotes and only then a
 status. Code then does what a model cannot be trusted with:
 
-- a condition that is said to hold needs a quote that stands, verbatim, in a section the model was
-  shown (a `fact` needs it from what the agent observed or was given, not from what it says itself);
-  without one the verdict is `unknown`, fault `instrument`, cause `unsupported`, and keeps the claim;
-- where part of the material was cut, "does not hold" without a quote is `unknown`: the missing part
-  might have shown it;
+- a condition that is said to hold needs a quote that stands, verbatim, in what the model was shown (a
+  `fact` needs it from what came back from a tool, not from what anybody says); without one the verdict
+  is `unknown`, fault `instrument`, cause `unsupported`, and keeps the claim; so is a veto criterion
+  that is said not to apply;
+- where part of the material was cut, "does not hold" without a quote is `unknown`, and so is "nothing
+  bad is there" with any: the missing part might show it;
 - a `forbid` criterion is asked about in the same way and turned round here: the model says whether
   the condition holds, code knows that it should not;
 - a reply about other criteria than those asked about is refused, never padded.
@@ -35,18 +36,19 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from coreact.errors import ConfigError
 from coreact.judge.failure import Throttle
-from coreact.judge.quotes import locate, pieces, substantial
+from coreact.judge.quotes import find_all, pieces, substantial
 from coreact.judge.records import Cost, Evidence, Status, Verdict
 from coreact.judge.runner import Ruling, undecided
 from coreact.judge.structured import Asked, Output, ReplyError, StructuredModel
 from coreact.judge.transcript import UNTRUSTED, Section, Transcript, fenced, transcript
 from coreact.rubric import Action, Criterion, State
-from coreact.rubric.canonical import digest
+from coreact.rubric.canonical import digest, text_digest
 
-PARSER = 1
+PARSER = 2
 """Version of the rules by which replies become verdicts; part of every judge's version."""
 
 _REASON_CHARS = 400
+_MOST_QUOTES = 5
 _INVERTED: dict[Status, Status] = {"met": "unmet", "unmet": "met"}
 
 
@@ -55,7 +57,7 @@ class Finding(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     reason: str
-    quotes: list[str] = Field(json_schema_extra={"maxItems": 5})
+    quotes: list[str] = Field(json_schema_extra={"maxItems": _MOST_QUOTES})
     status: Literal["met", "partial", "unmet", "not_applicable", "unknown"]
 
 
@@ -198,10 +200,10 @@ class ModelJudge:
         """Decide the criteria, blocking."""
         if not criteria:
             return Ruling(())
-        key = self._key(criteria, action, state)
+        read = self._transcript(criteria, action, state)
+        key = self._key(criteria, read)
         if (known := self._recall(key)) is not None:
             return Ruling(known)
-        read = self._transcript(criteria, action, state)
         groups = self._groups(criteria)
         if len(groups) == 1:
             rulings = [self._rule(groups[0], read)]
@@ -215,13 +217,15 @@ class ModelJudge:
         """Decide the criteria without blocking the event loop."""
         if not criteria:
             return Ruling(())
-        key = self._key(criteria, action, state)
+        # Choosing and searching long texts takes a while, which other runs must not wait for.
+        read = await asyncio.to_thread(self._transcript, criteria, action, state)
+        key = await asyncio.to_thread(self._key, criteria, read)
         if (known := self._recall(key)) is not None:
             return Ruling(known)
-        read = self._transcript(criteria, action, state)
-        groups = self._groups(criteria)
-        rulings = await asyncio.gather(*(self._arule(group, read) for group in groups))
-        return self._together(key, rulings)
+        done = await asyncio.gather(
+            *(self._arule(group, read) for group in self._groups(criteria)), return_exceptions=True
+        )
+        return self._together(key, [_ruled(one) for one in done])
 
     # --- asking --------------------------------------------------------------------------------
 
@@ -249,7 +253,7 @@ class ModelJudge:
             asked = await self._asker.aask(INSTRUCTIONS, _material(group, read, checklist), findings)
         except ReplyError as error:
             return self._broken(group, error, spent)
-        return self._ruling(group, asked, read, spent)
+        return await asyncio.to_thread(self._ruling, group, asked, read, spent)
 
     def _groups(self, criteria: tuple[Criterion, ...]) -> list[list[_Numbered]]:
         # Neutral labels: an id may say too much ("must_cite"), and comes from whoever wrote the rubric.
@@ -288,32 +292,37 @@ class ModelJudge:
 
     def _verdict(self, criterion: Criterion, finding: Finding, read: Transcript) -> Verdict:
         evidence = _evidence(finding, read, observed_only=criterion.kind == "fact")
+        claim = finding.status
         verdict = Verdict(
             criterion=criterion.id,
             reason=_one_line(finding.reason) or "the judge gave no reason",
-            status=finding.status,
-            evidence=evidence,
+            status=claim,
+            evidence=tuple(span for quote in evidence for span in quote),
             decided_by=self.id,
         )
-        claims = finding.status in ("met", "partial")
-        if (claims and len(evidence) < self._min_quotes) or (
-            finding.status == "unmet" and self._quotes_for_unmet and not evidence
-        ):
+        unshown = {
+            "met": len(evidence) < self._min_quotes,
+            "partial": len(evidence) < self._min_quotes,
+            "unmet": self._quotes_for_unmet and not evidence,
+            # Saying that it does not apply is the cheapest way round a criterion that must not fail.
+            "not_applicable": criterion.veto and not evidence,
+        }
+        if unshown.get(claim):
             verdict = verdict.model_copy(
                 update={
                     "reason": f"{verdict.reason} (no quote of it stands in the material)",
                     "status": "unknown",
                     "fault": "instrument",
                     "cause": "unsupported",
-                    "claimed": finding.status,
+                    "claimed": claim,
                 }
             )
-        elif finding.status == "unmet" and read.cut and not evidence:
+        elif read.cut and _may_be_in_the_rest(claim, criterion, evidence):
             verdict = verdict.model_copy(
                 update={
                     "reason": f"{verdict.reason} (but part of the material was cut)",
                     "status": "unknown",
-                    "claimed": finding.status,
+                    "claimed": claim,
                 }
             )
         return _turned(verdict) if criterion.polarity == "forbid" else verdict
@@ -334,18 +343,21 @@ class ModelJudge:
                 self._known.move_to_end(key)
             return self._known.get(key)
 
-    def _key(self, criteria: tuple[Criterion, ...], action: Action, state: State) -> str:
+    def _key(self, criteria: tuple[Criterion, ...], read: Transcript) -> str:
         if not self._remember:
             return ""
-        said: Any = action.answer if action.call is None else action.call.key
         return digest(
             {
                 "criteria": [criterion.model_dump(exclude_defaults=True) for criterion in criteria],
-                "stops": action.stops,
-                "action": said,
-                "state": state.digest,
+                "read": [[s.label, s.message_id, s.observed, text_digest(s.text)] for s in read.sections],
             }
         )
+
+
+def _ruled(done: Ruling | BaseException) -> Ruling:
+    if isinstance(done, BaseException):
+        raise done
+    return done
 
 
 def _material(group: Sequence[_Numbered], read: Transcript, checklist: str = "") -> str:
@@ -387,27 +399,43 @@ def _checklist(plan: BaseModel) -> str:
     return "\n".join(f"{label}: {_one_line(check.look_for)}" for label, check in plan)
 
 
-def _evidence(finding: Finding, read: Transcript, *, observed_only: bool) -> tuple[Evidence, ...]:
-    """The quotes of a finding that stand in the material, each where it stands.
+def _may_be_in_the_rest(claim: Status, criterion: Criterion, evidence: Sequence[object]) -> bool:
+    if claim not in ("unmet", "not_applicable"):
+        return False
+    # A quote shows what contradicts a condition; nothing shows that a bad thing is nowhere in the rest.
+    return not evidence or criterion.polarity == "forbid"
+
+
+def _evidence(finding: Finding, read: Transcript, *, observed_only: bool) -> list[tuple[Evidence, ...]]:
+    """The quotes of a finding that stand in what the judge was shown, with the places of their pieces.
 
     The place is found by code; asked for it, models name the wrong message more often than they
     change a word. What the agent observed comes before what it said itself, which may repeat it.
     """
-    observed = [section for section in read.sections if section.label[0] in "og"]
-    said = [section for section in read.sections if section.label[0] not in "og"]
-    found: dict[Evidence, None] = {}
-    for piece in (piece for quote in finding.quotes for piece in pieces(quote)):
-        if not substantial(piece):
+    shown = dict(zip(read.sections, read.shown, strict=True))
+    observed = [section for section in read.sections if section.observed]
+    said = [section for section in read.sections if not section.observed]
+    found: dict[tuple[Evidence, ...], None] = {}
+    for quote in finding.quotes[:_MOST_QUOTES]:
+        if not any(map(substantial, pieces(quote))):
             continue
         for section in observed if observed_only else (*observed, *said):
-            span = locate(piece, section.text)
-            if span is not None:
-                quote = section.text[span.start : span.end]
+            if shown[section] != section.text and not find_all(quote, shown[section]):
+                continue
+            if spans := find_all(quote, section.text):
                 found[
-                    Evidence(message_id=section.message_id, quote=quote, start=span.start, end=span.end)
+                    tuple(
+                        Evidence(
+                            message_id=section.message_id,
+                            quote=section.text[span.start : span.end],
+                            start=span.start,
+                            end=span.end,
+                        )
+                        for span in spans
+                    )
                 ] = None
                 break
-    return tuple(found)
+    return list(found)
 
 
 def _turned(verdict: Verdict) -> Verdict:

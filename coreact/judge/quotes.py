@@ -13,6 +13,8 @@ from bisect import bisect_right
 from functools import lru_cache
 from typing import NamedTuple
 
+from coreact.rubric.words import words
+
 _PLAIN = str.maketrans(
     {
         # Typographic quotation marks, primes and accents used as such; guillemets; dashes and minus.
@@ -21,11 +23,12 @@ _PLAIN = str.maketrans(
         **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),
     }
 )
-_ELLIPSIS = re.compile(r"\s*(?:\u2026|\.{3,}|\[\s*(?:\u2026|\.{3,})\s*\])\s*")
+_ELLIPSIS = re.compile(r"\[ ?(?:\u2026|\.{3,}) ?\]|\u2026|\.{3,}")
 _WRAPPING = "\"'\u201c\u201d\u201e\u00ab\u00bb\u2018\u2019 \t\n"
 _RUN = re.compile(r"\s{2,}")
 _ASCII = {ord("`"): "'", **{at: " " for at in range(128) if chr(at).isspace()}}
-_LEAST = 4
+_LONG_WORD = 6
+_LONGEST = 2000
 
 
 class Span(NamedTuple):
@@ -37,21 +40,25 @@ class Span(NamedTuple):
 
 def pieces(quote: str) -> tuple[str, ...]:
     """The parts of a quote that claim to be verbatim: what stands between ellipses, unwrapped."""
-    parts = (part.strip(_WRAPPING) for part in _ELLIPSIS.split(quote))
+    parts = (part.strip(_WRAPPING) for part in _ELLIPSIS.split(quote[:_LONGEST]))
     return tuple(part for part in parts if part)
 
 
 def substantial(quote: str) -> bool:
-    """Whether a quote says enough to be evidence: four letters or digits, two outside of ASCII.
+    """Whether a quote says enough to be evidence: two words, a number of two digits, or a long word.
 
-    `the` stands in every text and supports nothing.
+    `the` and `with` stand in every text and support nothing.
     """
-    said = [char for char in quote if char.isalnum()]
-    return len(said) >= _LEAST or sum(not char.isascii() for char in said) >= 2
+    said = words(quote[:_LONGEST])
+    if len(said) != 1:
+        return bool(said)
+    return len(said[0]) >= _LONG_WORD or (len(said[0]) >= 2 and any(map(str.isdigit, said[0])))
 
 
-def locate(quote: str, text: str) -> Span | None:
-    """Where a quote stands in a text, or None.
+def locate(quote: str, text: str, start: int = 0) -> Span | None:
+    """Where a quote stands in a text, from `start` on, or None.
+
+    A quote stands where it begins and ends as words do: `5 percent` is not in `95 percent`.
 
     Returns:
         Offsets into `text` as it is, whatever was folded to find them; the first place of several.
@@ -59,17 +66,42 @@ def locate(quote: str, text: str) -> Span | None:
     wanted = quote.strip()
     if not wanted:
         return None
-    at = text.find(wanted)
-    if at >= 0:
+    at = text.find(wanted, start)
+    if at >= 0 and _whole(text, at, at + len(wanted)):
         return Span(at, at + len(wanted))
     needle = _folded(wanted).text.strip()
     if not needle:
         return None
     folded = _folded_ascii(text) if text.isascii() else _folded(text)
     at = folded.text.find(needle)
-    if at < 0:
-        return None
-    return Span(folded.origin(at), folded.origin(at + len(needle) - 1) + 1)
+    while at >= 0:
+        found = Span(folded.origin(at), folded.origin(at + len(needle) - 1) + 1)
+        if found.start >= start and _whole(text, *found):
+            return found
+        at = folded.text.find(needle, at + 1)
+    return None
+
+
+def find_all(quote: str, text: str) -> tuple[Span, ...]:
+    """Where the pieces of a quote stand in a text, one after the other; empty if one of them does not."""
+    found: list[Span] = []
+    for piece in pieces(quote):
+        span = locate(piece, text, found[-1].end if found else 0)
+        if span is None:
+            return ()
+        found.append(span)
+    return tuple(found)
+
+
+def _whole(text: str, start: int, end: int) -> bool:
+    return not (_joined(text, start) or _joined(text, end))
+
+
+def _joined(text: str, at: int) -> bool:
+    """Whether a word goes on over this place. Scripts without spaces have no such places."""
+    if not 0 < at < len(text) or not (text[at - 1].isalnum() and text[at].isalnum()):
+        return False
+    return len(words(text[at - 1 : at + 1])) == 1
 
 
 class _Folded(NamedTuple):
@@ -87,7 +119,7 @@ class _Folded(NamedTuple):
         return at + (self.ahead[found] if found >= 0 else 0)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=128)
 def _folded_ascii(text: str) -> _Folded:
     """The same as `_folded`, thirty times quicker: only runs of blanks change a text's length."""
     places, ahead, extra = [], [], 0
@@ -98,7 +130,7 @@ def _folded_ascii(text: str) -> _Folded:
     return _Folded(_RUN.sub(" ", text).translate(_ASCII).lower(), tuple(places), tuple(ahead))
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=128)
 def _folded(text: str) -> _Folded:
     kept: list[str] = []
     places, ahead = [0], [0]
@@ -107,6 +139,8 @@ def _folded(text: str) -> _Folded:
             plain = char.translate(_PLAIN).lower()
         elif unicodedata.category(char) == "Cf":  # soft hyphens, zero-width characters
             continue
+        elif unicodedata.category(char) == "No":  # 10² is not 102
+            plain = char
         else:
             plain = unicodedata.normalize("NFKD", char.translate(_PLAIN)).casefold().translate(_PLAIN)
         for part in plain:

@@ -75,6 +75,12 @@ class Verdict(Record):
     confidence: float | None = Field(default=None, ge=0, le=1)
     """How sure the judge says it is, or the share of a panel's votes: not calibrated."""
 
+    @model_validator(mode="after")
+    def _broken_is_unknown(self) -> Self:
+        if self.fault == "instrument" and self.status != "unknown":
+            raise ValueError("a verdict of a broken instrument is `unknown`")
+        return self
+
 
 class Judgement(Record):
     """All verdicts on one action under one rubric, and what code computes from them."""

@@ -2,10 +2,10 @@
 
 Providers differ in how they hold a model to a schema, so there is a ladder: the provider's own
 structured output, a forced tool call, plain JSON in the text. A rung that the model or its server
-does not know is left for the next one, once and for all calls. What comes back is read here, not by
-the provider's parser, so that one set of rules holds on every rung: exactly one JSON object, no
-field too many, none too few. A reply that breaks them is asked for once more, with the complaint;
-it is never patched, padded or guessed at.
+does not know is left for the next one, once and for all calls. What comes back is read here, not
+by the provider's parser, so that one set of rules holds on every rung: one JSON object and nothing
+beside it, no field too many, none too few, none twice. A reply that breaks them is asked for once
+more, with the complaint; it is never patched, padded or guessed at.
 
 Nothing here knows what is asked; see `model` for judging.
 """
@@ -17,7 +17,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextvars import copy_context
 from functools import lru_cache
@@ -40,7 +40,13 @@ Output = Literal["auto", "native", "tool", "text"]
 
 _LADDER: tuple[Output, ...] = ("native", "tool", "text")
 _METHOD = {"native": "json_schema", "tool": "function_calling"}
-_REFUSING = frozenset({"content_filter", "refusal", "safety", "prohibited_content", "blocklist"})
+_REFUSING = frozenset(
+    "blocklist content_filter content_filtered guardrail_intervened prohibited_content refusal safety"
+    " spii".split()
+)
+_CUT_SHORT = frozenset({"length", "max_tokens"})
+_THOUGHT = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
+_FENCED = re.compile(r"\A```[a-z]*\n(.*)\n```\Z", re.DOTALL)
 _DECLINES = re.compile(
     r"(?i)\b(sorry|unable to|decline to|(can|could|will|would)(not|n['’]t| not)|won['’]t)\b"
 )
@@ -207,7 +213,7 @@ class StructuredModel:
                 cause: Cause = "parse"
             except _UnreadableError as error:
                 problem, cause = str(error), error.cause
-            if complaint or cause == "refusal":
+            if complaint or cause != "parse":  # a refusal or a reply cut short would come again
                 raise ReplyError(
                     f"The model {self.name!r} gave no usable reply: {problem}.",
                     judge=self.name,
@@ -227,9 +233,11 @@ class StructuredModel:
         if name == "text":
             return self._model
         if (rung, reply) not in self._bound:  # binding a schema takes longer than reading a reply
-            self._bound[rung, reply] = self._model.with_structured_output(
-                reply, method=_METHOD[name], include_raw=True
-            )
+            try:
+                bound = self._model.with_structured_output(reply, method=_METHOD[name], include_raw=True)
+            except (NotImplementedError, TypeError, ValueError) as error:
+                raise NotImplementedError(f"{self.name} does not know the rung {name!r}: {error}") from error
+            self._bound[rung, reply] = bound
         return self._bound[rung, reply]
 
 
@@ -303,47 +311,61 @@ def _message(result: Any) -> AIMessage:
 def _read(message: AIMessage, reply: type[T]) -> T:
     """The one record in a message.
 
+    It is the only tool call, or the whole text but for a code fence around it and thoughts before it.
+    An object in the middle of prose is not taken: it may be a draft, or what a page told the model to say.
+
     Raises:
         _UnreadableError: there is none, there are several, or it is not one of this class.
     """
-    finish = message.response_metadata.get("finish_reason") or message.response_metadata.get("stop_reason")
+    finish = _finish(message)
     refused = message.additional_kwargs.get("refusal")
-    if refused or str(finish).lower() in _REFUSING:
+    if refused or finish in _REFUSING:
         raise _UnreadableError(f"it declined: {_shown(str(refused or finish))}", cause="refusal")
     if message.invalid_tool_calls:
-        raise _UnreadableError("its arguments are not JSON")
-    found: list[Any] = [call["args"] for call in message.tool_calls]
-    text = str(message.text)
-    if not found:
-        found = list(_objects(text))
-    if not found:
-        if not text.strip():
-            raise _UnreadableError("it is empty")
-        if "{" not in text and _DECLINES.search(text[:_SHOWN]):
-            raise _UnreadableError(f"it declined: {_shown(text)}", cause="refusal")
-        raise _UnreadableError("it holds no complete JSON object")
-    if len(found) > 1:
-        raise _UnreadableError(f"it holds {len(found)} JSON objects, not one")
+        raise _UnreadableError("its arguments are not JSON", cause=_cut_short(finish))
+    if len(message.tool_calls) > 1:
+        raise _UnreadableError(f"it holds {len(message.tool_calls)} records, not one")
+    found = message.tool_calls[0]["args"] if message.tool_calls else _object(str(message.text), finish)
     try:
-        return reply.model_validate(found[0])
+        return reply.model_validate(found)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the object"
-        raise _UnreadableError(f"{where}: {first['msg']}") from error
+        raise _UnreadableError(_invalid(error)) from error
 
 
-def _objects(text: str) -> Iterator[Any]:
-    """The JSON objects that stand in a text side by side, not inside of each other."""
-    decoder = json.JSONDecoder()
-    at = text.find("{")
-    while at != -1:
-        try:
-            found, end = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError):
-            # A broken object is not searched for whole ones inside of it: they are its parts.
-            return
-        yield found
-        at = text.find("{", end)
+def _object(text: str, finish: str) -> Any:
+    said = _THOUGHT.sub("", text, count=1).strip()
+    if not said:
+        raise _UnreadableError("it is empty", cause=_cut_short(finish))
+    fenced = _FENCED.match(said)
+    try:
+        return json.loads(fenced[1] if fenced is not None else said, object_pairs_hook=_without_repeats)
+    except (ValueError, RecursionError) as error:
+        if not said.startswith(("{", "`")) and _DECLINES.search(said[:_SHOWN]):
+            raise _UnreadableError(f"it declined: {_shown(said)}", cause="refusal") from error
+        raise _UnreadableError("it is not one complete JSON object", cause=_cut_short(finish)) from error
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _invalid(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    # The name of a field too many is the model's own text; it does not go into the next prompt.
+    known = first["loc"][:-1] if first["type"] == "extra_forbidden" else first["loc"]
+    return f"{'.'.join(map(str, known)) or 'the object'}: {first['msg']}"
+
+
+def _finish(message: AIMessage) -> str:
+    said = message.response_metadata
+    return str(said.get("finish_reason") or said.get("stop_reason") or said.get("stopReason") or "").lower()
+
+
+def _cut_short(finish: str) -> Cause:
+    return "budget" if finish in _CUT_SHORT else "parse"
 
 
 def _usage(message: AIMessage) -> Cost:

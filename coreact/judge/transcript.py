@@ -42,6 +42,8 @@ class Section(NamedTuple):
     text: str
     message_id: str
     """Id of the message it comes from, for evidence."""
+    observed: bool = False
+    """Whether it came back from the world: not what the agent or its user said, no error message."""
 
 
 class Transcript(NamedTuple):
@@ -118,7 +120,9 @@ def _sections(action: Action, state: State) -> tuple[Section, ...]:
         observation = step.observation
         if observation is not None:
             title = f"step {at}: what came back" + (" (an error)" if observation.failed else "")
-            found.append(Section(f"o{at}", title, observation.text, observation.id or f"observation-{at}"))
+            message_id = observation.id or f"observation-{at}"
+            # What holds a call back (ours) and errors are no evidence: they quote what was asked.
+            found.append(Section(f"o{at}", title, observation.text, message_id, not observation.failed))
     title = "the answer that is judged" if action.stops else "the call that is judged"
     text = action.answer if action.answer is not None else str(action)
     found.append(Section("p", title, text, "proposal"))
@@ -157,6 +161,8 @@ def excerpt(text: str, limit: int, wanted: frozenset[str]) -> str:
     """
     if len(text) <= limit:
         return text
+    if limit <= 0:
+        return _joined(text, [])
     edge = int(limit * _EDGE)
     spans = [(0, edge), (len(text) - edge, len(text))]
     left = limit - 2 * edge

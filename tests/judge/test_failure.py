@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import socket
 import threading
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -24,7 +26,7 @@ REQUEST = httpx.Request("POST", "http://judge.test/v1")
 
 def answered(status: int, headers: dict[str, str] | None = None, **body: Any) -> openai.APIStatusError:
     response = httpx.Response(status, headers=headers, json=body, request=REQUEST)
-    return openai.APIStatusError("no", response=response, body=body)
+    return openai.APIStatusError(body.get("message", "no"), response=response, body=body)
 
 
 def caused_by(cause: BaseException) -> Exception:
@@ -35,6 +37,13 @@ def caused_by(cause: BaseException) -> Exception:
             raise RuntimeError("the client gave up") from error
     except RuntimeError as wrapped:
         return wrapped
+
+
+def with_response(response: Any) -> Exception:
+    """As the clients of another maker raise it: an error with a plain dict."""
+    error = RuntimeError("ThrottlingException")
+    error.response = response  # type: ignore[attr-defined]
+    return error
 
 
 class Number(BaseModel):
@@ -76,6 +85,11 @@ def invalid() -> ValidationError:
         (invalid(), "parse"),
         (JudgingError("no", judge="j", cause="refusal"), "refusal"),
         (RuntimeError("Event loop is closed"), "transport"),
+        (socket.gaierror(-2, "Name or service not known"), "transport"),
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), "transport"),
+        (FileNotFoundError(), "bug"),
+        (answered(400, message="prompt is too long: 210000 tokens"), "budget"),
+        (with_response({"ResponseMetadata": {"HTTPStatusCode": 429}}), "rate_limit"),
         (RuntimeError("anything else"), "bug"),
         (KeyError("x"), "bug"),
         (caused_by(httpx.ConnectError("no")), "transport"),

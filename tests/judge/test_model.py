@@ -94,11 +94,34 @@ def test_a_fact_is_not_supported_by_what_the_agent_says_itself(rule: Any) -> Non
     assert rule(judge, criterion(kind="style")).verdicts[0].status == "met"
 
 
-def test_shortened_quotes_count_piece_by_piece(rule: Any) -> None:
-    _, judge = judging(reply(finding("k1", "met", "Dune is … by Frank Herbert")), min_quotes=2)
+def test_a_shortened_quote_is_one_quote_and_stands_with_all_its_pieces(rule: Any) -> None:
+    _, judge = judging(reply(finding("k1", "met", "Dune is … by Frank Herbert")))
     (verdict,) = rule(judge, criterion()).verdicts
     assert [e.quote for e in verdict.evidence] == ["Dune is", "by Frank Herbert"]
     assert verdict.status == "met"
+    for invented in ("He was born in Tacoma ... novel", "by Frank Herbert … Dune is"):
+        _, judge = judging(reply(finding("k1", "met", invented)))
+        assert rule(judge, criterion()).verdicts[0].cause == "unsupported"
+    _, judge = judging(reply(finding("k1", "met", "Dune is … by Frank Herbert")), min_quotes=2)
+    assert rule(judge, criterion()).verdicts[0].cause == "unsupported"
+
+
+def test_neither_errors_nor_earlier_answers_are_facts(rule: Any) -> None:
+    failed = Step(
+        call=ToolCall(name="search"),
+        observation=Observation(text="Nothing found for 'Herbert was born in Tacoma'", failed=True, id="m2"),
+    )
+    earlier = State.start("Sure?", given=("Herbert was born in Tacoma.",)).after(failed)
+    _, judge = judging(*[reply(finding("k1", "met", "Herbert was born in Tacoma"))] * 2)
+    assert rule(judge, criterion(kind="fact"), state=earlier).verdicts[0].cause == "unsupported"
+    assert rule(judge, criterion(), state=earlier).verdicts[0].status == "met"
+
+
+def test_a_veto_cannot_be_talked_away(rule: Any) -> None:
+    said = reply(finding("k1", "not_applicable"), finding("k2", "not_applicable"))
+    _, judge = judging(said)
+    veto, other = rule(judge, criterion("a", veto=True), criterion("b")).verdicts
+    assert (veto.status, veto.claimed, other.status) == ("unknown", "not_applicable", "not_applicable")
 
 
 def test_quotes_may_be_waived_or_asked_for_twice(rule: Any) -> None:
@@ -131,6 +154,22 @@ def test_a_cut_forbids_a_silent_unmet(rule: Any) -> None:
     model, judge = judging(reply(finding("k1", "unmet", "1965 novel")), **options)
     assert rule(judge, criterion(), state=long).verdicts[0].status == "unmet"  # it was shown
     assert "say `unknown` rather than `unmet`" in str(model.requests[0][1].content)
+    _, judge = judging(reply(finding("k1", "unmet", "1965 novel")), **options)
+    absent = rule(judge, criterion(polarity="forbid"), state=long).verdicts[0]
+    assert (absent.status, absent.claimed) == ("unknown", "met")  # no quote shows what is not there
+    _, judge = judging(reply(finding("k1", "not_applicable")), **options)
+    assert rule(judge, criterion(), state=long).verdicts[0].status == "unknown"
+    hidden = STATE.after(
+        Step(
+            call=ToolCall(name="open"),
+            observation=Observation(
+                text="some words " * 900 + "a hidden needle " + "more of it " * 900, id="m2"
+            ),
+        )
+    )
+    model, judge = judging(reply(finding("k1", "met", "a hidden needle")), **options)
+    assert rule(judge, criterion(text="Red?"), state=hidden).verdicts[0].cause == "unsupported"
+    assert "hidden needle" not in str(model.requests[0][1].content)  # what was not shown was not read
     model, judge = judging(reply(finding("k1", "unmet")))
     assert rule(judge, criterion()).verdicts[0].status == "unmet"  # nothing was cut
     assert "rather than" not in str(model.requests[0][1].content)
@@ -158,8 +197,8 @@ def test_a_careless_judge_has_a_rate(rule: Any) -> None:
     [
         (reply(finding("k1")), "k2: Field required"),
         (reply(finding("k1"), finding("k3")), "k2: Field required"),
-        (reply(finding("k1"), finding("k2"), finding("k9")), "k9: Extra inputs"),
-        (json.dumps(dict([finding("k1"), finding("k2")]) | {"pass": True}), "pass: Extra inputs"),
+        (reply(finding("k1"), finding("k2"), finding("k9")), "the object: Extra inputs"),
+        (json.dumps(dict([finding("k1"), finding("k2")]) | {"pass": True}), "the object: Extra inputs"),
         (reply(finding("k1"), finding("k2", "excellent")), "k2.status: Input should be"),
     ],
 )
@@ -279,6 +318,21 @@ def test_the_same_question_is_not_paid_for_twice(rule: Any) -> None:
     assert (again.cost.calls, len(model.requests)) == (0, 1)
     rule(judge, criterion(), action=Action(answer="Another answer."))
     assert len(model.requests) == 2
+
+
+def test_memory_goes_by_what_was_read(rule: Any) -> None:
+    good = reply(finding("k1", "met", "won the Hugo Award"))
+    model, judge = judging(good, good, good)
+    rule(judge, criterion())
+    other = State.start("Who wrote Dune?").after(
+        Step(
+            call=ToolCall(name="search", arguments={"query": "Dune author"}),
+            observation=Observation(text=PAGE, id="another-run"),
+        )
+    )
+    assert rule(judge, criterion(), state=other).verdicts[0].evidence[0].message_id == "another-run"
+    rule(judge, criterion(), state=State(question="Another? It won the Hugo Award."))
+    assert len(model.requests) == 3
 
 
 def test_a_fault_is_not_remembered(rule: Any) -> None:

@@ -38,6 +38,26 @@ def test_anything_else_is_not_the_text(quote: str) -> None:
     assert locate(quote, TEXT) is None
 
 
+@pytest.mark.parametrize(
+    ("quote", "text"),
+    [
+        ("5 percent agreed", "95 percent agreed"),
+        ("approved", "It is unapproved."),
+        ("102 copies", "10² copies"),
+    ],
+)
+def test_a_part_of_a_word_is_another_word(quote: str, text: str) -> None:
+    assert locate(quote, text) is None
+    assert locate(quote, f"{text} {quote}!") == (len(text) + 1, len(text) + 1 + len(quote))
+    assert locate("東京", "大東京都") == (1, 3)  # no spaces, no such edges
+
+
+def test_pieces_stand_in_one_text_in_order() -> None:
+    assert [TEXT[a:b] for a, b in quotes.find_all("Dune … 1965 … six", TEXT)] == ["Dune", "1965", "six"]
+    assert quotes.find_all("six … Dune", TEXT) == ()
+    assert quotes.find_all("Dune … nowhere", TEXT) == ()
+
+
 def test_pieces_between_ellipses_are_quotes_of_their_own() -> None:
     assert pieces("“Dune is … by Frank” [...] six") == ("Dune is", "by Frank", "six")
     assert pieces(" ... ") == ()
@@ -45,7 +65,18 @@ def test_pieces_between_ellipses_are_quotes_of_their_own() -> None:
 
 @pytest.mark.parametrize(
     ("quote", "enough"),
-    [("the", False), ("1965", True), ("...!", False), ("東京", True), ("是", False), ("", False)],
+    [
+        ("the", False),
+        ("with", False),
+        ("of it", True),
+        ("Herbert", True),
+        ("1965", True),
+        ("7", False),
+        ("...!", False),
+        ("東京", True),
+        ("是", False),
+        ("", False),
+    ],
 )
 def test_a_quote_must_say_something(quote: str, enough: bool) -> None:
     assert substantial(quote) is enough
@@ -53,7 +84,7 @@ def test_a_quote_must_say_something(quote: str, enough: bool) -> None:
 
 @given(st.text(max_size=40), st.text(min_size=1, max_size=20), st.text(max_size=40))
 def test_a_true_quote_is_always_found_and_offsets_resolve(before: str, quote: str, after: str) -> None:
-    text = before + quote + after
+    text = f"{before} {quote} {after}"
     span = locate(quote, text)
     if quote.strip():
         assert span is not None
