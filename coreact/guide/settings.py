@@ -6,14 +6,13 @@ is a `ConfigError` that names the key, before any agent runs.
 
 from __future__ import annotations
 
-import difflib
-from typing import Any, Literal, Self
+from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from coreact.errors import ConfigError
 from coreact.judge import Cost
 from coreact.rubric import Record
+from coreact.rubric.settings import Settings
 from coreact.trace import Rung
 
 Policy = Literal["allow", "block", "ask"]
@@ -60,7 +59,7 @@ class Limits(Record):
         return "judge" if share >= 0.5 else "panel"
 
 
-class GuideSettings(Record):
+class GuideSettings(Settings):
     """How each decision is guided. The defaults suit any agent."""
 
     retries: int = Field(default=1, ge=0, le=10)
@@ -80,23 +79,3 @@ class GuideSettings(Record):
     stream: Literal["accepted", "live"] = "accepted"
     """`accepted`: message streams carry accepted attempts only, each whole. `live`: the first
     attempt streams token by token, and a custom event retracts it if it is rejected."""
-
-    @classmethod
-    def of(cls, **values: Any) -> Self:
-        """Make settings from keywords.
-
-        Raises:
-            ConfigError: names the key that is unknown or out of range, and what is near it.
-        """
-        try:
-            return cls(**values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(map(str, first["loc"])) or "settings"
-            near = difflib.get_close_matches(key, list(cls.model_fields), n=1)
-            raise ConfigError(
-                f"Setting {key!r}: {first['msg']} (got {first['input']!r}).",
-                remedy=f"Did you mean {near[0]!r}?"
-                if first["type"] == "extra_forbidden" and near
-                else f"Settings are: {', '.join(cls.model_fields)}.",
-            ) from error

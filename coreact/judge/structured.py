@@ -2,10 +2,9 @@
 
 Providers differ in how they hold a model to a schema, so there is a ladder: the provider's own
 structured output, a forced tool call, plain JSON in the text. A rung that the model or its server
-does not know is left for the next one, once and for all calls. What comes back is read here, not
-by the provider's parser, so that one set of rules holds on every rung: one JSON object and nothing
-beside it, no field too many, none too few, none twice. A reply that breaks them is asked for once
-more, with the complaint; it is never patched, padded or guessed at.
+does not know is left for the next one, once and for all calls. What comes back is read by
+`replies`, not by the provider's parser, so that one set of rules holds on every rung. A reply that
+breaks them is asked for once more, with the complaint.
 
 Nothing here knows what is asked; see `model` for judging.
 """
@@ -13,24 +12,22 @@ Nothing here knows what is asked; see `model` for judging.
 from __future__ import annotations
 
 import asyncio
-import json
-import re
 import threading
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextvars import copy_context
-from functools import lru_cache
 from typing import Any, Generic, Literal, NamedTuple, TypeVar, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langgraph.errors import GraphBubbleUp
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from coreact.errors import ConfigError, JudgingError
 from coreact.judge.failure import Throttle, aretrying, classify, retrying
 from coreact.judge.records import Cause, Cost
+from coreact.judge.replies import UnreadableError, read, schema_text, shown
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -40,17 +37,6 @@ Output = Literal["auto", "native", "tool", "text"]
 
 _LADDER: tuple[Output, ...] = ("native", "tool", "text")
 _METHOD = {"native": "json_schema", "tool": "function_calling"}
-_REFUSING = frozenset(
-    "blocklist content_filter content_filtered guardrail_intervened prohibited_content refusal safety"
-    " spii".split()
-)
-_CUT_SHORT = frozenset({"length", "max_tokens"})
-_THOUGHT = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
-_FENCED = re.compile(r"\A```[a-z]*\n(.*)\n```\Z", re.DOTALL)
-_DECLINES = re.compile(
-    r"(?i)\b(sorry|unable to|decline to|(can|could|will|would)(not|n['’]t| not)|won['’]t)\b"
-)
-_SHOWN = 300
 
 
 class Asked(NamedTuple, Generic[T]):
@@ -206,12 +192,12 @@ class StructuredModel:
             self._rung = max(self._rung, rung)
             spent += _usage(message)
             try:
-                value = _read(message, reply)
+                value = read(message, reply)
                 problem = check(value) if check is not None else None
                 if problem is None:
                     return Asked(value, _timed(spent, started))
                 cause: Cause = "parse"
-            except _UnreadableError as error:
+            except UnreadableError as error:
                 problem, cause = str(error), error.cause
             if complaint or cause != "parse":  # a refusal or a reply cut short would come again
                 raise ReplyError(
@@ -236,7 +222,7 @@ class StructuredModel:
             try:
                 bound = self._model.with_structured_output(reply, method=_METHOD[name], include_raw=True)
             except (NotImplementedError, TypeError, ValueError) as error:
-                raise NotImplementedError(f"{self.name} does not know the rung {name!r}: {error}") from error
+                raise _UnknownRungError(f"{self.name} cannot be bound for {name!r}: {error}") from error
             self._bound[rung, reply] = bound
         return self._bound[rung, reply]
 
@@ -260,15 +246,13 @@ def identity(model: BaseChatModel) -> dict[str, Any]:
     return {key: value for key, value in found.items() if isinstance(value, str | int | float)}
 
 
+class _UnknownRungError(Exception):
+    """The model's client cannot hold it to a schema in this way."""
+
+
 class _Request(NamedTuple):
     rung: int
     messages: list[BaseMessage]
-
-
-class _UnreadableError(Exception):
-    def __init__(self, what: str, *, cause: Cause = "parse") -> None:
-        super().__init__(what)
-        self.cause = cause
 
 
 def _first_rung(model: BaseChatModel) -> int:
@@ -282,7 +266,8 @@ def _first_rung(model: BaseChatModel) -> int:
 def _unknown_rung(error: Exception) -> bool:
     """Whether the model or its server may just not know how to be held to a schema."""
     status = getattr(error, "status_code", None)
-    return isinstance(error, NotImplementedError) or (status in (400, 404, 422) and classify(error) == "bug")
+    unknown = isinstance(error, _UnknownRungError | NotImplementedError)  # the second: raised when called
+    return unknown or (status in (400, 404, 422) and classify(error) == "bug")
 
 
 def _messages(
@@ -291,81 +276,16 @@ def _messages(
     rules = instructions
     if _LADDER[rung] == "text":
         rules += "\n\nReply with one JSON object and nothing else. It must fit this JSON schema:\n"
-        rules += _schema(reply)
+        rules += schema_text(reply)
     asked = material
     if complaint:
         asked += f"\n\nAn earlier reply could not be used: {complaint}. Reply again, correctly."
     return [SystemMessage(rules), HumanMessage(asked)]
 
 
-@lru_cache(maxsize=128)
-def _schema(reply: type[BaseModel]) -> str:
-    return json.dumps(reply.model_json_schema(), ensure_ascii=False)
-
-
 def _message(result: Any) -> AIMessage:
     raw = result["raw"] if isinstance(result, dict) else result
     return raw if isinstance(raw, AIMessage) else AIMessage(str(getattr(raw, "text", raw)))
-
-
-def _read(message: AIMessage, reply: type[T]) -> T:
-    """The one record in a message.
-
-    It is the only tool call, or the whole text but for a code fence around it and thoughts before it.
-    An object in the middle of prose is not taken: it may be a draft, or what a page told the model to say.
-
-    Raises:
-        _UnreadableError: there is none, there are several, or it is not one of this class.
-    """
-    finish = _finish(message)
-    refused = message.additional_kwargs.get("refusal")
-    if refused or finish in _REFUSING:
-        raise _UnreadableError(f"it declined: {_shown(str(refused or finish))}", cause="refusal")
-    if message.invalid_tool_calls:
-        raise _UnreadableError("its arguments are not JSON", cause=_cut_short(finish))
-    if len(message.tool_calls) > 1:
-        raise _UnreadableError(f"it holds {len(message.tool_calls)} records, not one")
-    found = message.tool_calls[0]["args"] if message.tool_calls else _object(str(message.text), finish)
-    try:
-        return reply.model_validate(found)
-    except ValidationError as error:
-        raise _UnreadableError(_invalid(error)) from error
-
-
-def _object(text: str, finish: str) -> Any:
-    said = _THOUGHT.sub("", text, count=1).strip()
-    if not said:
-        raise _UnreadableError("it is empty", cause=_cut_short(finish))
-    fenced = _FENCED.match(said)
-    try:
-        return json.loads(fenced[1] if fenced is not None else said, object_pairs_hook=_without_repeats)
-    except (ValueError, RecursionError) as error:
-        if not said.startswith(("{", "`")) and _DECLINES.search(said[:_SHOWN]):
-            raise _UnreadableError(f"it declined: {_shown(said)}", cause="refusal") from error
-        raise _UnreadableError("it is not one complete JSON object", cause=_cut_short(finish)) from error
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
-    return found
-
-
-def _invalid(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    # The name of a field too many is the model's own text; it does not go into the next prompt.
-    known = first["loc"][:-1] if first["type"] == "extra_forbidden" else first["loc"]
-    return f"{'.'.join(map(str, known)) or 'the object'}: {first['msg']}"
-
-
-def _finish(message: AIMessage) -> str:
-    said = message.response_metadata
-    return str(said.get("finish_reason") or said.get("stop_reason") or said.get("stopReason") or "").lower()
-
-
-def _cut_short(finish: str) -> Cause:
-    return "budget" if finish in _CUT_SHORT else "parse"
 
 
 def _usage(message: AIMessage) -> Cost:
@@ -381,12 +301,7 @@ def _timed(cost: Cost, started: float) -> Cost:
 
 def _first_line(error: Exception) -> str:
     words = " ".join(str(error).split())
-    return f"{type(error).__name__}: {_shown(words)}" if words else type(error).__name__
-
-
-def _shown(text: str) -> str:
-    folded = " ".join(text.split())
-    return folded if len(folded) <= _SHOWN else folded[: _SHOWN - 1] + "…"
+    return f"{type(error).__name__}: {shown(words)}" if words else type(error).__name__
 
 
 def _within(seconds: float | None, function: Callable[..., AIMessage], *arguments: Any) -> AIMessage:

@@ -318,7 +318,7 @@ def _migrate(
                     version += 1
                     connection.execute(f"PRAGMA user_version = {version}")
                 connection.execute("COMMIT")
-            except BaseException:
+            except BaseException:  # also Ctrl-C: it goes on, but no migration is left half done
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise

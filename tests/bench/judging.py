@@ -16,7 +16,8 @@ from langchain_core.messages import AIMessage
 
 from coreact.judge import Cost, judgement, quotes
 from coreact.judge.model import ModelJudge
-from coreact.judge.structured import Asked, _read
+from coreact.judge.replies import read as read_reply
+from coreact.judge.structured import Asked
 from coreact.rubric import Action, Criterion, Observation, Rubric, State, Step, ToolCall
 from coreact.testing import ScriptedModel
 
@@ -51,7 +52,7 @@ def measured(count: int, state: State, action: Action) -> dict[str, float]:
 
     def handle() -> None:
         quotes._folded_ascii.cache_clear()  # as if the texts were seen for the first time
-        asked = Asked(_read(AIMessage(reply), record), Cost())
+        asked = Asked(read_reply(AIMessage(reply), record), Cost())
         ruling = judge._ruling(group, asked, read, Cost())
         judgement(rubric, ruling.verdicts, cost=ruling.cost)
 

@@ -113,6 +113,6 @@ def write_whole(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         Path(name).chmod(0o644)
         Path(name).replace(path)
-    except BaseException:
+    except BaseException:  # whatever it was, also Ctrl-C: it goes on, but leaves no part of a file
         Path(name).unlink(missing_ok=True)
         raise
