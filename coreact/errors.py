@@ -9,6 +9,7 @@ children) are not here: they are not failures and always pass through.
     ├── UserError                  the input or the settings are wrong; exit code 2
     │   ├── ConfigError            an unknown or contradictory setting
     │   ├── RubricParseError       text or JSON that is no rubric (`reason`, `line` or `where`, `path`)
+    │   ├── RubricLockError        a bundle's content is not what its lock says (`stored`, `computed`, `path`)
     │   ├── ToolSchemaError        a tool whose JSON schema is broken (`tool`)
     │   ├── MessagesError          a message list no provider would accept (`index`)
     │   ├── WorldError             a corpus or question file that cannot be used (`path`, `line`)
@@ -16,10 +17,10 @@ children) are not here: they are not failures and always pass through.
     │   ├── MissingExtraError      an optional dependency is not installed (`extra`)
     │   ├── ModelFileError         no usable model file (`path`)
     │   └── RunNotFoundError       no stored run has this id (`run`)
-    ├── GenerationError            a rubric generator failed (`generator`)
+    ├── GenerationError            a rubric generator failed (`generator`, `cause`)
     ├── JudgingError               a judge failed (`judge`, `cause`)
     ├── ModelCallError             the agent's model failed: in a call that guidance added, or under the CLI
-    ├── StoreError                 the trace store cannot be read or written (`path`)
+    ├── StoreError                 a store (traces, rubrics) cannot be read or written (`path`)
     └── LocalServerError           the embedded model server is down or complains (`port`, `status_code`)
 """
 
@@ -81,6 +82,20 @@ class RubricParseError(UserError):
         """The offending part of a rubric in JSON, e.g. `criteria[2].depends_on`."""
         self.path = path
         """The file, where the rubric was read from one."""
+
+
+class RubricLockError(UserError):
+    """A rubric bundle was changed after it was locked, or its lock was never one of this content."""
+
+    def __init__(
+        self, what: str, *, stored: str, computed: str, path: Path | None = None, remedy: str = ""
+    ) -> None:
+        super().__init__(f"{path}: {what}" if path else what, remedy=remedy)
+        self.stored = stored
+        """The lock that stands in the file."""
+        self.computed = computed
+        """The lock of what stands in the file."""
+        self.path = path
 
 
 class ToolSchemaError(UserError):
@@ -152,11 +167,13 @@ class RunNotFoundError(UserError):
 
 
 class GenerationError(CoReActError):
-    """A rubric generator failed, timed out, or wrote something that is no rubric."""
+    """A rubric generator failed, timed out, or wrote something that may not guide."""
 
-    def __init__(self, what: str, *, generator: str, remedy: str = "") -> None:
+    def __init__(self, what: str, *, generator: str, cause: Cause = "bug", remedy: str = "") -> None:
         super().__init__(what, remedy=remedy)
         self.generator = generator
+        self.cause = cause
+        """What broke."""
 
 
 class JudgingError(CoReActError):
@@ -178,7 +195,7 @@ class ModelCallError(CoReActError):
 
 
 class StoreError(CoReActError):
-    """The trace store cannot be opened, read or written."""
+    """A store (of traces, of rubrics) cannot be opened, read or written."""
 
     def __init__(self, what: str, *, path: Path | None = None, remedy: str = "") -> None:
         super().__init__(what, remedy=remedy)

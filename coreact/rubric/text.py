@@ -18,6 +18,12 @@ from coreact.rubric.rubric import MAX_CRITERION_CHARS, Criterion, Provenance, Ru
 MAX_CRITERIA = 50
 """Most criteria that a rubric text may hold."""
 
+NO_CRITERION = "there is no criterion in it"
+"""Reason of the error for a text without one."""
+
+TOO_MANY = f"there are more than {MAX_CRITERIA} criteria"
+"""Reason of the error for a text with too many; its line is that of the first one too many."""
+
 _REMEDY = "Write one criterion a line, like `1. [0.4] Should search for the river's source`."
 # White space and what looks like nothing: zero-width space, direction marks, byte order mark. Every
 # optional part of a pattern below begins with a sign of its own, so that no input makes it backtrack.
@@ -75,11 +81,9 @@ def parse_rubric(text: str | bytes, *, scope: Scope = "step", source: str | None
     """
     items = _items(_decoded(text))
     if not items:
-        raise RubricParseError("there is no criterion in it", line=1, remedy=_REMEDY)
+        raise RubricParseError(NO_CRITERION, line=1, remedy=_REMEDY)
     if len(items) > MAX_CRITERIA:
-        raise RubricParseError(
-            f"there are more than {MAX_CRITERIA} criteria", line=items[MAX_CRITERIA][0], remedy=_REMEDY
-        )
+        raise RubricParseError(TOO_MANY, line=items[MAX_CRITERIA][0], remedy=_REMEDY)
     seen: dict[str, int] = {}
     criteria = []
     for number, (line, weight, raw) in enumerate(items, start=1):

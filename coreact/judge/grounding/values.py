@@ -10,6 +10,7 @@ compared, and scripts without capital letters have no names here.
 from __future__ import annotations
 
 import re
+import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
@@ -177,6 +178,9 @@ def names(text: str) -> tuple[Name, ...]:
 
     for token in _CAPITAL.finditer(text):
         word = token.group()
+        if unicodedata.category(text[token.start() - 1 : token.start()] or " ")[0] == "M":
+            close()  # a mark that belongs to no letter before it: where the word begins is unclear
+            continue
         if run and text[run[-1].end() : token.start()].strip(" "):
             close()
         if (word[0].isupper() and fold(word) not in _NO_NAMES) or (run and word in _INSIDE):

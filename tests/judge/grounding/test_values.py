@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from coreact.judge.grounding.values import Held, names, numbers
@@ -113,6 +113,7 @@ def test_what_two_known_numbers_yield(number: str, held: bool) -> None:
 
 
 @given(st.text(max_size=200))
+@example("\u0b3cA0")  # a mark without a letter
 def test_every_number_and_name_of_a_text_stands_in_it(text: str) -> None:
     known = Held([text])
     for number in numbers(text):
