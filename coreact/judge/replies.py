@@ -56,10 +56,7 @@ def read(message: AIMessage, reply: type[T]) -> T:
     Raises:
         UnreadableError: there is none, there are several, or it is not one of this class.
     """
-    finish = _finish(message)
-    refused = message.additional_kwargs.get("refusal")
-    if refused or finish in _REFUSING:
-        raise UnreadableError(f"it declined: {shown(str(refused or finish))}", cause="refusal")
+    finish = _answered(message)
     if message.invalid_tool_calls:
         raise UnreadableError("its arguments are not JSON", cause=_cut_short(finish))
     if len(message.tool_calls) > 1:
@@ -69,6 +66,32 @@ def read(message: AIMessage, reply: type[T]) -> T:
         return reply.model_validate(found)
     except ValidationError as error:
         raise UnreadableError(_invalid(error)) from error
+
+
+def said(message: AIMessage) -> str:
+    """The text of a message but for thoughts before it. Tags further on are text like any other.
+
+    Raises:
+        UnreadableError: it declined, was cut short, is empty, or is a thought without an end.
+    """
+    finish = _answered(message)
+    if finish in _CUT_SHORT:
+        raise UnreadableError("it is cut short", cause="budget")
+    text = _THOUGHT.sub("", str(message.text), count=1).strip()
+    if text.startswith("<think>"):
+        raise UnreadableError("it is a thought that does not end")
+    if not text:
+        raise UnreadableError("it is empty")
+    return text
+
+
+def _answered(message: AIMessage) -> str:
+    """How the reply ended, where it is one."""
+    finish = _finish(message)
+    refused = message.additional_kwargs.get("refusal")
+    if refused or finish in _REFUSING:
+        raise UnreadableError(f"it declined: {shown(str(refused or finish))}", cause="refusal")
+    return finish
 
 
 def _object(text: str, finish: str) -> Any:

@@ -1,4 +1,4 @@
-"""Ask any LangChain chat model for one record, and get the record or a typed error.
+"""Ask any LangChain chat model for one record or one text, and get it or a typed error.
 
 Providers differ in how they hold a model to a schema, so there is a ladder: the provider's own
 structured output, a forced tool call, plain JSON in the text. A rung that the model or its server
@@ -6,7 +6,8 @@ does not know is left for the next one, once and for all calls. What comes back 
 `replies`, not by the provider's parser, so that one set of rules holds on every rung. A reply that
 breaks them is asked for once more, with the complaint.
 
-Nothing here knows what is asked; see `model` for judging.
+A text is read by a function of the caller's, under the same rules: asked for once more with the
+complaint, then a typed error. Nothing here knows what is asked; see `model` for judging.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from contextvars import copy_context
-from typing import Any, Generic, Literal, NamedTuple, TypeVar, cast
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
@@ -27,22 +28,25 @@ from pydantic import BaseModel
 from coreact.errors import ConfigError, JudgingError
 from coreact.judge.failure import Throttle, aretrying, classify, retrying
 from coreact.judge.records import Cause, Cost
-from coreact.judge.replies import UnreadableError, read, schema_text, shown
+from coreact.judge.replies import UnreadableError, read, said, schema_text, shown
 
 T = TypeVar("T", bound=BaseModel)
+V = TypeVar("V")
+V_co = TypeVar("V_co", covariant=True)
 
 Output = Literal["auto", "native", "tool", "text"]
 """The rung to begin on. `native`: the provider's structured output; `tool`: a forced tool call;
 `text`: JSON in plain text; `auto`: the highest that the model's profile promises."""
 
 _LADDER: tuple[Output, ...] = ("native", "tool", "text")
+_TEXT = _LADDER.index("text")
 _METHOD = {"native": "json_schema", "tool": "function_calling"}
 
 
-class Asked(NamedTuple, Generic[T]):
-    """A record that a model filled in, and what all calls for it cost."""
+class Asked(NamedTuple, Generic[V]):
+    """What a model wrote, read, and what all calls for it cost."""
 
-    value: T
+    value: V
     cost: Cost
 
 
@@ -121,22 +125,7 @@ class StructuredModel:
         Raises:
             ReplyError: no usable reply; it names the cause and what was spent.
         """
-        asking = self._asking(instructions, material, reply, check)
-        request = next(asking)
-        while True:
-            try:
-                for attempt in retrying(self._attempts):
-                    with attempt, self._throttle.slot():
-                        message = _within(self._timeout, self._call, request, reply)
-                request = asking.send(message)
-            except StopIteration as done:
-                return cast("Asked[T]", done.value)
-            except GraphBubbleUp:
-                raise
-            except ReplyError:
-                raise
-            except Exception as error:  # noqa: BLE001 - a model's client may raise anything; see `_asking`
-                request = asking.throw(error)
+        return self._serve(self._asking(instructions, material, _Records(reply, check), self._rung))
 
     async def aask(
         self,
@@ -147,17 +136,54 @@ class StructuredModel:
         check: Callable[[T], str | None] | None = None,
     ) -> Asked[T]:
         """The same, without blocking the event loop."""
-        asking = self._asking(instructions, material, reply, check)
+        return await self._aserve(self._asking(instructions, material, _Records(reply, check), self._rung))
+
+    def ask_text(self, instructions: str, material: str, parse: Callable[[str], V]) -> Asked[V]:
+        """Ask for plain text, blocking.
+
+        Args:
+            instructions: what to do; trusted text.
+            material: what to do it with, untrusted parts fenced (see `transcript`).
+            parse: reads the text, thoughts before it left out. It raises `UnreadableError` where it
+                cannot; what that says is the complaint with which the model is asked once more.
+
+        Raises:
+            ReplyError: no usable reply; it names the cause and what was spent.
+        """
+        return self._serve(self._asking(instructions, material, _Text(parse), _TEXT))
+
+    async def aask_text(self, instructions: str, material: str, parse: Callable[[str], V]) -> Asked[V]:
+        """The same, without blocking the event loop."""
+        return await self._aserve(self._asking(instructions, material, _Text(parse), _TEXT))
+
+    def _serve(self, asking: Generator[_Request, AIMessage, Asked[V]]) -> Asked[V]:
+        request = next(asking)
+        while True:
+            try:
+                for attempt in retrying(self._attempts):
+                    with attempt, self._throttle.slot():
+                        message = _within(self._timeout, self._call, request)
+                request = asking.send(message)
+            except StopIteration as done:
+                return cast("Asked[V]", done.value)
+            except GraphBubbleUp:
+                raise
+            except ReplyError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a model's client may raise anything; see `_asking`
+                request = asking.throw(error)
+
+    async def _aserve(self, asking: Generator[_Request, AIMessage, Asked[V]]) -> Asked[V]:
         request = next(asking)
         while True:
             try:
                 async for attempt in aretrying(self._attempts):
                     with attempt:
                         async with self._throttle.aslot(), asyncio.timeout(self._timeout):
-                            message = await self._acall(request, reply)
+                            message = await self._acall(request)
                 request = asking.send(message)
             except StopIteration as done:
-                return cast("Asked[T]", done.value)
+                return cast("Asked[V]", done.value)
             except GraphBubbleUp:
                 raise
             except ReplyError:
@@ -168,19 +194,19 @@ class StructuredModel:
     # --- one logic for both colours ------------------------------------------------------------
 
     def _asking(
-        self, instructions: str, material: str, reply: type[T], check: Callable[[T], str | None] | None
-    ) -> Generator[_Request, AIMessage, Asked[T]]:
-        """Yield requests, take messages, return the record; a failed call is thrown in."""
+        self, instructions: str, material: str, wanted: _Wanted[V], rung: int
+    ) -> Generator[_Request, AIMessage, Asked[V]]:
+        """Yield requests, take messages, return what was read; a failed call is thrown in."""
         started = time.perf_counter()
         spent = Cost()
         complaint = ""
-        rung = self._rung
         while True:
             spent += Cost(calls=1)
+            rules = instructions + (wanted.rules if rung == _TEXT else "")
             try:
-                message = yield _Request(rung, _messages(instructions, material, complaint, rung, reply))
+                message = yield _Request(rung, wanted.schema, _messages(rules, material, complaint))
             except Exception as error:
-                if rung + 1 < len(_LADDER) and _unknown_rung(error):
+                if rung < _TEXT and _unknown_rung(error):
                     rung += 1
                     continue
                 raise ReplyError(
@@ -189,14 +215,11 @@ class StructuredModel:
                     cause=classify(error),
                     cost=_timed(spent, started),
                 ) from error
-            self._rung = max(self._rung, rung)
+            if wanted.schema is not None:
+                self._rung = max(self._rung, rung)
             spent += _usage(message)
             try:
-                value = read(message, reply)
-                problem = check(value) if check is not None else None
-                if problem is None:
-                    return Asked(value, _timed(spent, started))
-                cause: Cause = "parse"
+                return Asked(wanted.read(message), _timed(spent, started))
             except UnreadableError as error:
                 problem, cause = str(error), error.cause
             if complaint or cause != "parse":  # a refusal or a reply cut short would come again
@@ -208,23 +231,65 @@ class StructuredModel:
                 )
             complaint = problem
 
-    def _call(self, request: _Request, reply: type[BaseModel]) -> AIMessage:
-        return _message(self._runnable(request.rung, reply).invoke(request.messages))
+    def _call(self, request: _Request) -> AIMessage:
+        return _message(self._runnable(request).invoke(request.messages))
 
-    async def _acall(self, request: _Request, reply: type[BaseModel]) -> AIMessage:
-        return _message(await self._runnable(request.rung, reply).ainvoke(request.messages))
+    async def _acall(self, request: _Request) -> AIMessage:
+        return _message(await self._runnable(request).ainvoke(request.messages))
 
-    def _runnable(self, rung: int, reply: type[BaseModel]) -> Any:
-        name = _LADDER[rung]
-        if name == "text":
+    def _runnable(self, request: _Request) -> Any:
+        name, reply = _LADDER[request.rung], request.schema
+        if name == "text" or reply is None:
             return self._model
-        if (rung, reply) not in self._bound:  # binding a schema takes longer than reading a reply
+        if (request.rung, reply) not in self._bound:  # binding a schema takes longer than reading a reply
             try:
                 bound = self._model.with_structured_output(reply, method=_METHOD[name], include_raw=True)
             except (NotImplementedError, TypeError, ValueError) as error:
                 raise _UnknownRungError(f"{self.name} cannot be bound for {name!r}: {error}") from error
-            self._bound[rung, reply] = bound
-        return self._bound[rung, reply]
+            self._bound[request.rung, reply] = bound
+        return self._bound[request.rung, reply]
+
+
+class _Wanted(Protocol[V_co]):
+    """What a reply must be."""
+
+    schema: type[BaseModel] | None
+    rules: str
+    """What a model is told that no schema holds."""
+
+    def read(self, message: AIMessage) -> V_co: ...
+
+
+class _Records(Generic[T]):
+    """One record of a class that also passes the caller's own test."""
+
+    def __init__(self, reply: type[T], check: Callable[[T], str | None] | None) -> None:
+        self.schema: type[BaseModel] | None = reply
+        self.rules = (
+            "\n\nReply with one JSON object and nothing else. It must fit this JSON schema:\n"
+            + schema_text(reply)
+        )
+        self._reply = reply
+        self._check = check
+
+    def read(self, message: AIMessage) -> T:
+        value = read(message, self._reply)
+        if self._check is not None and (problem := self._check(value)) is not None:
+            raise UnreadableError(problem)
+        return value
+
+
+class _Text(Generic[V]):
+    """A text that the caller can read."""
+
+    schema: type[BaseModel] | None = None
+    rules = ""
+
+    def __init__(self, parse: Callable[[str], V]) -> None:
+        self._parse = parse
+
+    def read(self, message: AIMessage) -> V:
+        return self._parse(said(message))
 
 
 def identity(model: BaseChatModel) -> dict[str, Any]:
@@ -252,6 +317,7 @@ class _UnknownRungError(Exception):
 
 class _Request(NamedTuple):
     rung: int
+    schema: type[BaseModel] | None
     messages: list[BaseMessage]
 
 
@@ -270,13 +336,7 @@ def _unknown_rung(error: Exception) -> bool:
     return unknown or (status in (400, 404, 422) and classify(error) == "bug")
 
 
-def _messages(
-    instructions: str, material: str, complaint: str, rung: int, reply: type[BaseModel]
-) -> list[BaseMessage]:
-    rules = instructions
-    if _LADDER[rung] == "text":
-        rules += "\n\nReply with one JSON object and nothing else. It must fit this JSON schema:\n"
-        rules += schema_text(reply)
+def _messages(rules: str, material: str, complaint: str) -> list[BaseMessage]:
     asked = material
     if complaint:
         asked += f"\n\nAn earlier reply could not be used: {complaint}. Reply again, correctly."

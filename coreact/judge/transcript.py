@@ -109,6 +109,13 @@ def transcript(
 
 
 def _sections(action: Action, state: State) -> tuple[Section, ...]:
+    title = "the answer that is judged" if action.stops else "the call that is judged"
+    text = action.answer if action.answer is not None else str(action)
+    return (*told(state), Section("p", title, text, "proposal"))
+
+
+def told(state: State) -> tuple[Section, ...]:
+    """The question, given text, then calls and observations in the order of the run, whole."""
     found = [Section("q", "the question", state.question, "question")]
     found.extend(
         Section(f"g{at}", "text the agent was given", text, f"given-{at}")
@@ -123,9 +130,6 @@ def _sections(action: Action, state: State) -> tuple[Section, ...]:
             message_id = observation.id or f"observation-{at}"
             # What holds a call back (ours) and errors are no evidence: they quote what was asked.
             found.append(Section(f"o{at}", title, observation.text, message_id, not observation.failed))
-    title = "the answer that is judged" if action.stops else "the call that is judged"
-    text = action.answer if action.answer is not None else str(action)
-    found.append(Section("p", title, text, "proposal"))
     return tuple(found)
 
 
