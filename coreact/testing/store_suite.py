@@ -18,7 +18,17 @@ from threading import Thread
 
 from coreact.errors import RunNotFoundError
 from coreact.judge import Cost, Evidence, Judgement, Verdict
-from coreact.rubric import Action, ArgumentContains, Criterion, Rubric, ToolCall, ToolIs, UnknownCheck
+from coreact.rubric import (
+    Action,
+    ArgumentContains,
+    Criterion,
+    Rubric,
+    ToolCall,
+    ToolContract,
+    ToolIs,
+    UnknownCheck,
+)
+from coreact.rubric.remarks import Remark
 from coreact.trace import (
     Attempt,
     ObservationRecord,
@@ -143,6 +153,7 @@ def _sample_step(run_id: str, index: int, rubric: Rubric, *, last: bool) -> Step
                 rubric=rubric.lock, verdicts=verdicts, score=0.1 + 0.2, passed=False, judged=3, total=4
             ),
         ),
+        rubric=rubric.model_copy(update={"threshold": 0.25}) if last else None,
         rejected_by="check",
         reason="it does not search",
         cost=Cost(calls=1, input_tokens=100, output_tokens=7, seconds=0.5, usd=0.0001),
@@ -164,6 +175,11 @@ def _sample_step(run_id: str, index: int, rubric: Rubric, *, last: bool) -> Step
         state_digest=f"digest-{index}",
         rubric=None if index == 1 else rubric,
         generator="heuristic 1",
+        remarks=(Remark.about("Search \udc80 well", "dropped", "it decides nothing", "vague"),)
+        if last
+        else (),
+        tools=(ToolContract(name="search", parameters={"type": "object"}),) if index == 0 else None,
+        constraint={"tool_choice": "search"} if index == 1 else None,
         guidance="" if index == 1 else "1. Search before you answer",
         prompt_kept=2 * index,
         prompt_added=(

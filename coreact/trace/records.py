@@ -15,7 +15,8 @@ import uuid_utils
 from pydantic import Field
 
 from coreact.judge import Cost, Judgement
-from coreact.rubric import Action, Record, Rubric
+from coreact.rubric import Action, Record, Rubric, ToolContract
+from coreact.rubric.remarks import Remark
 
 RunStatus = Literal["running", "done", "interrupted", "failed"]
 """`interrupted`: ended from outside (Ctrl-C, a kill); everything judged so far is stored."""
@@ -66,6 +67,8 @@ class Attempt(Record):
     actions: tuple[Action, ...] = ()
     judgements: tuple[Judgement, ...] = ()
     """One judgement an action; empty where there was no rubric."""
+    rubric: Rubric | None = None
+    """What it was judged by, where that is not the step's rubric: the model wrote criteria of its own."""
     selected: bool = False
     rejected_by: str | None = None
     """`check` or a judge's id where the attempt failed, `rank` where a better one was chosen."""
@@ -89,6 +92,12 @@ class StepRecord(Record):
     """None where none was written; `error` then says why."""
     generator: str = ""
     """Name and version of whoever wrote the rubric."""
+    remarks: tuple[Remark, ...] = ()
+    """What was found in the draft of the rubric and done about it, and why a gate refused one."""
+    tools: tuple[ToolContract, ...] | None = None
+    """The tools that the agent had; None where they are those of the step before."""
+    constraint: dict[str, Any] | None = None
+    """The decoding constraint that was put on the model's requests, if any was."""
     guidance: str = ""
     """The text that was shown to the model in this one request; empty where none was."""
     prompt_kept: int = Field(default=0, ge=0)
@@ -160,6 +169,15 @@ class Trajectory(Record):
             if record.index == step:
                 return whole
         raise IndexError(f"run {self.run.id} has no step {step}")
+
+    def tools(self, step: int) -> tuple[ToolContract, ...]:
+        """The tools that the agent had at one step; empty where none are known."""
+        known: tuple[ToolContract, ...] = ()
+        for record in self.steps:
+            if record.index > step:
+                break
+            known = known if record.tools is None else record.tools
+        return known
 
     def observed(self, step: int) -> tuple[ObservationRecord, ...]:
         """The observations of one step, in the order they came."""

@@ -26,10 +26,11 @@ APPLICATION_ID: Final = 0x436F5241
 SCHEMA_VERSIONS: Final[Mapping[int, str]] = {
     1: "Runs, steps, prompts by reference, rubrics, candidates, judgements, verdicts, observations, calls.",
     2: "Of verdicts what broke, what was claimed and how surely; of evidence where the quote stands.",
+    3: "What was done to a rubric's draft, tools of a step, decoding constraints, rubrics of one attempt.",
 }
 """Every version there ever was, with what it brought."""
 
-CURRENT_SCHEMA: Final = 2
+CURRENT_SCHEMA: Final = 3
 """The version this library writes; the file's `user_version`."""
 
 Migration = Callable[[sqlite3.Connection], None]
@@ -47,7 +48,17 @@ def _to_2(connection: sqlite3.Connection) -> None:
         connection.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
 
 
-MIGRATIONS: Final[Mapping[int, Migration]] = {1: _to_2}
+def _to_3(connection: sqlite3.Connection) -> None:
+    for table, column in (
+        ("step", "remarks TEXT NOT NULL DEFAULT '[]'"),
+        ("step", "tools_sha TEXT"),
+        ("step", "constraint_sha TEXT"),
+        ("candidate", "rubric_sha TEXT"),
+    ):
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
+
+
+MIGRATIONS: Final[Mapping[int, Migration]] = {1: _to_2, 2: _to_3}
 """From which version -> how to get to the next one."""
 
 if list(SCHEMA_VERSIONS) != list(range(1, CURRENT_SCHEMA + 1)):
@@ -82,7 +93,8 @@ _TABLES: Final = (
         node TEXT NOT NULL, phase TEXT NOT NULL, rung TEXT NOT NULL, state_digest TEXT NOT NULL,
         rubric_sha TEXT, generator TEXT NOT NULL, guidance_sha TEXT, prompt_kept INTEGER NOT NULL,
         dispositions TEXT NOT NULL, error TEXT, checkpoint_id TEXT, checkpoint_ns TEXT, {_COST},
-        at_ns INTEGER NOT NULL, UNIQUE (run, idx, take)) STRICT""",
+        at_ns INTEGER NOT NULL, remarks TEXT NOT NULL DEFAULT '[]', tools_sha TEXT, constraint_sha TEXT,
+        UNIQUE (run, idx, take)) STRICT""",
     "CREATE INDEX step_again ON step (run, idx, id) WHERE take > 0",
     """CREATE TABLE step_message (
         step INTEGER NOT NULL, pos INTEGER NOT NULL, sha TEXT NOT NULL, PRIMARY KEY (step, pos)
@@ -100,7 +112,8 @@ _TABLES: Final = (
     f"""CREATE TABLE candidate (
         step INTEGER NOT NULL, pos INTEGER NOT NULL, idx INTEGER NOT NULL, source TEXT NOT NULL,
         message_sha TEXT NOT NULL, actions_sha TEXT NOT NULL, selected INTEGER NOT NULL,
-        rejected_by TEXT, reason TEXT NOT NULL, {_COST}, PRIMARY KEY (step, pos)) STRICT, WITHOUT ROWID""",
+        rejected_by TEXT, reason TEXT NOT NULL, {_COST}, rubric_sha TEXT, PRIMARY KEY (step, pos)
+        ) STRICT, WITHOUT ROWID""",
     # One row for each judged action of a candidate. evaluator: `run` for the judgement that the run
     # was decided by; judging again appends rows under another name that supersede earlier ones.
     f"""CREATE TABLE judgment (

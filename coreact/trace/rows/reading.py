@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from coreact.judge import Cost, Evidence, Judgement, Verdict
-from coreact.rubric import Action, Criterion, Rubric
+from coreact.rubric import Action, Criterion, Rubric, ToolContract
+from coreact.rubric.remarks import Remark
 from coreact.trace.records import Attempt, ObservationRecord, RunEnd, RunRecord, StepRecord, Trajectory
 from coreact.trace.rows.encoding import restored, restored_or_none, stored, text_of
 from coreact.trace.store import RunSummary
@@ -148,6 +149,15 @@ class _Reader:
                 prompt_added=tuple(messages[row["id"]]),
                 attempts=tuple(attempts[row["id"]]),
                 dispositions=tuple(json.loads(row["dispositions"])),
+                remarks=tuple(Remark.model_validate(one) for one in json.loads(restored(row["remarks"]))),
+                tools=None
+                if row["tools_sha"] is None
+                else tuple(
+                    ToolContract.model_validate(one) for one in json.loads(self._blob(row["tools_sha"]))
+                ),
+                constraint=None
+                if row["constraint_sha"] is None
+                else json.loads(self._blob(row["constraint_sha"])),
                 error=restored_or_none(row["error"]),
                 checkpoint_id=restored_or_none(row["checkpoint_id"]),
                 checkpoint_ns=restored_or_none(row["checkpoint_ns"]),
@@ -183,6 +193,7 @@ class _Reader:
                     Action.model_validate(action) for action in json.loads(self._blob(row["actions_sha"]))
                 ),
                 judgements=tuple(judgements[row["step"], row["pos"]]),
+                rubric=None if row["rubric_sha"] is None else self._rubric(row["rubric_sha"]),
                 selected=row["selected"],
                 rejected_by=restored_or_none(row["rejected_by"]),
                 reason=restored(row["reason"]),

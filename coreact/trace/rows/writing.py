@@ -25,8 +25,8 @@ class Snapshot(NamedTuple):
 
     record: TraceRecord
     bodies: tuple[bytes, ...]
-    """Of a run its settings; of a step its rubric (if any), the added messages, then message and
-    actions of each attempt."""
+    """Of a run its settings; of a step its rubric, tools and constraint (as far as there are any), the
+    added messages, then message, actions and rubric (if any) of each attempt."""
 
     @property
     def run(self) -> str:
@@ -48,10 +48,16 @@ def snapshot(record: TraceRecord) -> Snapshot:
     elif isinstance(record, StepRecord):
         if record.rubric is not None:
             bodies.append(json_bytes(record.rubric.model_dump()))
+        if record.tools is not None:
+            bodies.append(json_bytes([tool.model_dump() for tool in record.tools]))
+        if record.constraint is not None:
+            bodies.append(json_bytes(record.constraint))
         bodies.extend(json_bytes(message) for message in record.prompt_added)
         for attempt in record.attempts:
             bodies.append(json_bytes(attempt.message))
             bodies.append(json_bytes([action.model_dump() for action in attempt.actions]))
+            if attempt.rubric is not None:
+                bodies.append(json_bytes(attempt.rubric.model_dump()))
     return Snapshot(record, tuple(bodies))
 
 
@@ -130,6 +136,8 @@ def _write_observation(connection: sqlite3.Connection, seen: ObservationRecord) 
 def _write_step(connection: sqlite3.Connection, step: StepRecord, bodies: Iterator[bytes]) -> None:
     run = stored(step.run)
     rubric_sha = None if step.rubric is None else _put_rubric(connection, step.rubric, next(bodies))
+    tools_sha = None if step.tools is None else _put_blob(connection, "tools", next(bodies))
+    constraint_sha = None if step.constraint is None else _put_blob(connection, "constraint", next(bodies))
     take = connection.execute(
         "SELECT coalesce(max(take), -1) + 1 FROM step WHERE run = ? AND idx = ?", (run, step.index)
     ).fetchone()[0]
@@ -154,6 +162,9 @@ def _write_step(connection: sqlite3.Connection, step: StepRecord, bodies: Iterat
         stored_or_none(step.checkpoint_ns),
         *_cost(step.cost),
         step.at_ns,
+        stored(json.dumps([remark.model_dump() for remark in step.remarks])),
+        tools_sha,
+        constraint_sha,
     )
     for pos, _ in enumerate(step.prompt_added, start=step.prompt_kept):
         _insert(connection, "step_message", row, pos, _put_blob(connection, "message", next(bodies)))
@@ -171,6 +182,7 @@ def _write_step(connection: sqlite3.Connection, step: StepRecord, bodies: Iterat
             stored_or_none(attempt.rejected_by),
             stored(attempt.reason),
             *_cost(attempt.cost),
+            None if attempt.rubric is None else _put_rubric(connection, attempt.rubric, next(bodies)),
         )
         for action, judgement in enumerate(attempt.judgements):
             _write_judgement(connection, judgement, step=row, candidate=pos, action=action, at_ns=step.at_ns)
