@@ -12,6 +12,8 @@ missing detail alone does not.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
+from itertools import islice
 
 from coreact.generate.entities import OPENERS, entities
 from coreact.generate.generator import Written
@@ -52,9 +54,7 @@ class HeuristicGenerator:
 
     def write(self, state: State) -> Written:
         """Write three to five executable criteria for the next action (fewer for an agent without tools)."""
-        source = Provenance(source=self.id)
-        criteria = [c.model_copy(update={"provenance": source}) for c in self._criteria(state)]
-        return Written(Rubric(criteria=tuple(criteria), threshold=THRESHOLD), Cost())
+        return Written(Rubric(criteria=tuple(self._criteria(state)), threshold=THRESHOLD), Cost())
 
     async def awrite(self, state: State) -> Written:
         """The same; there is nothing to wait for."""
@@ -63,43 +63,43 @@ class HeuristicGenerator:
     def _criteria(self, state: State) -> list[Criterion]:
         if state.budget.left == 0:
             # A call cannot pass now, so what is asked of calls would only confuse.
-            hidden = [*_contract(state), _no_repeat()]
             return [
                 _answer(state, weight=0.5, veto=True),
-                *(c.model_copy(update={"visibility": "judge_only"}) for c in hidden),
+                *(c.model_copy(update={"visibility": "judge_only"}) for c in _lawful(state)),
             ]
         search = next((t for t in state.tools if t.role == "search" and t.text_argument), None)
-        criteria = [*_contract(state), _no_repeat()]
+        criteria = _lawful(state)
         if search is not None:
             criteria += _search(state, search)
         criteria += _read(state)
         return criteria[:5]
 
 
-def _contract(state: State) -> list[Criterion]:
-    if not state.tools:
-        return []
-    return [
-        Criterion(
-            id="contract",
-            text="Fit the schema of the tool.",
-            weight=0.2,
-            kind="hard",
-            check=ArgumentsFitSchema(),
-            veto=True,
-        )
-    ]
+# Made once: they are the same in every state.
+_SOURCE = Provenance(source=HeuristicGenerator.id)
+_CONTRACT = Criterion(
+    id="contract",
+    text="Fit the schema of the tool.",
+    weight=0.2,
+    kind="hard",
+    check=ArgumentsFitSchema(),
+    veto=True,
+    provenance=_SOURCE,
+)
+_NEW = Criterion(
+    id="new",
+    text="Make a call that was not made before.",
+    weight=0.2,
+    kind="hard",
+    check=NotRepeat(),
+    veto=True,
+    provenance=_SOURCE,
+)
 
 
-def _no_repeat() -> Criterion:
-    return Criterion(
-        id="new",
-        text="Make a call that was not made before.",
-        weight=0.2,
-        kind="hard",
-        check=NotRepeat(),
-        veto=True,
-    )
+def _lawful(state: State) -> list[Criterion]:
+    """What every call must keep."""
+    return [_CONTRACT, _NEW] if state.tools else [_NEW]
 
 
 def _answer(state: State, *, weight: float, veto: bool) -> Criterion:
@@ -110,6 +110,7 @@ def _answer(state: State, *, weight: float, veto: bool) -> Criterion:
         kind="process",
         check=Stops(),
         veto=veto,
+        provenance=_SOURCE,
     )
 
 
@@ -129,6 +130,7 @@ def _search(state: State, tool: ToolContract) -> list[Criterion]:
                 weight=0.3,
                 kind="process",
                 check=ArgumentContains(argument=argument, terms=terms),
+                provenance=_SOURCE,
             )
         )
     enough = not terms and _coverage(state) >= _ENOUGH
@@ -143,6 +145,7 @@ def _search(state: State, tool: ToolContract) -> list[Criterion]:
                 weight=0.1,
                 kind="process",
                 check=ArgumentContains(argument=argument, terms=missing),
+                provenance=_SOURCE,
             )
         )
     if terms and _coverage(state) < _COVERED:
@@ -154,6 +157,7 @@ def _search(state: State, tool: ToolContract) -> list[Criterion]:
                 weight=0.3,
                 kind="process",
                 check=AnswerObserved() if observed else DoesNotStop(),
+                provenance=_SOURCE,
             )
         )
     return criteria
@@ -172,6 +176,7 @@ def _read(state: State) -> list[Criterion]:
                 weight=0.1,
                 kind="process",
                 check=UrlSeenUnvisited(argument=argument),
+                provenance=_SOURCE,
             )
         ]
     return [
@@ -181,6 +186,7 @@ def _read(state: State) -> list[Criterion]:
             weight=0.1,
             kind="process",
             check=HasProvenance(argument=argument),
+            provenance=_SOURCE,
         )
     ]
 
@@ -227,20 +233,19 @@ def _brought_up(state: State, is_new: Callable[[str], bool]) -> list[str]:
     return sorted(dict.fromkeys(near), key=count, reverse=True)
 
 
-def _question_words(state: State) -> list[str]:
-    return [
-        word for word in dict.fromkeys(words(state.question)) if len(word) >= _WORD and word not in OPENERS
-    ]
+@lru_cache(maxsize=64)
+def _asked(question: str) -> tuple[str, ...]:
+    """The longer words of a question."""
+    return tuple(w for w in dict.fromkeys(words(question)) if len(w) >= _WORD and w not in OPENERS)
 
 
 def _missing_words(state: State) -> tuple[str, ...]:
     named = {word for name in entities(state.question) for word in words(name)}
-    return tuple(word for word in _question_words(state) if word not in named and word not in state.covered)[
-        :MAX_TERMS
-    ]
+    missing = (word for word in _asked(state.question) if word not in named and word not in state.covered)
+    return tuple(islice(missing, MAX_TERMS))
 
 
 def _coverage(state: State) -> float:
     """Share of the question's longer words that observations hold, in [0, 1]."""
-    asked = _question_words(state)
+    asked = _asked(state.question)
     return sum(word in state.covered for word in asked) / len(asked) if asked else 0.0

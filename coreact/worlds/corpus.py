@@ -7,17 +7,15 @@ the same query gives the same hits on every machine. There is no index on disk a
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from coreact.errors import MissingExtraError, WorldError
+from coreact.errors import WorldError
 from coreact.worlds._words import query_words, words
+from coreact.worlds.lexical import bm25s
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from coreact.worlds.records import Passage
 
 _K1 = 0.9
@@ -61,7 +59,7 @@ class Corpus:
                 "No passage of the corpus has a word in it.",
                 remedy="Pass passages that have letters or digits.",
             )
-        self._index = _bm25s().BM25(k1=_K1, b=_B, backend="numpy")
+        self._index = bm25s("Searching a world").BM25(k1=_K1, b=_B, backend="numpy")
         self._index.index(terms, show_progress=False)
 
     def __len__(self) -> int:
@@ -93,17 +91,3 @@ class Corpus:
     def passage(self, passage_id: str) -> Passage | None:
         """The passage with this id, or None where there is none."""
         return self._by_id.get(passage_id)
-
-
-def _bm25s() -> ModuleType:
-    """`bm25s`, without the change that importing it makes to the logging of the whole process."""
-    logger = logging.getLogger("bm25s")
-    level = logger.level
-    try:
-        import bm25s
-    except ImportError as missing:
-        raise MissingExtraError("Searching a world", extra="worlds") from missing
-    finally:
-        logger.setLevel(level)
-    module: ModuleType = bm25s
-    return module

@@ -8,13 +8,14 @@ over, so that files of other projects can be read as they are. Nothing is writte
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from coreact.errors import WorldError
+from coreact.worlds.multihop import chain
 from coreact.worlds.records import Passage, Question, World
 
 _PASSAGES = "passages.jsonl"
@@ -39,15 +40,17 @@ def load_world(folder: Path, *, distractors: bool = False) -> World:
 
     Each line of `passages.jsonl` is an object with `id`, `title` and `text`; each line of `questions.jsonl`
     one with `id`, `question`, `answer` and `supporting_ids`, and optionally `answer_aliases`, `hops` (else
-    the number of supporting passages) and `type` (else `other`). Blank lines are passed over.
+    the number of supporting passages), `type` (else `other`) and `decomposition` (MuSiQue's, see
+    `coreact.worlds.multihop.chain`; the supporting passages then stand in its order). Blank lines are
+    passed over.
 
     Args:
         folder: where the files are.
         distractors: also take the passages of `distractors*.jsonl`, which make search harder.
 
     Raises:
-        WorldError: a file is missing or empty, or a line is not JSON, lacks a field, repeats an id, or names
-            an unknown passage.
+        WorldError: a file is missing or empty, or a line is not JSON, lacks a field, repeats an id, names
+            an unknown passage, or has a decomposition that does not run through its supporting passages.
     """
     folder = Path(folder)
     sources = [folder / _PASSAGES]
@@ -74,9 +77,10 @@ def load_world(folder: Path, *, distractors: bool = False) -> World:
         raise WorldError(
             f"{sources[0]} has no passages.", path=sources[0], remedy="Write one JSON object on each line."
         )
+    titles = {passage.id: passage.title for passage in passages.values()}
     questions: dict[str, Question] = {}
     for line in _lines(folder / _QUESTIONS):
-        question = _question(line)
+        question = _question(line, titles)
         if question.id in questions:
             raise line.error(
                 f"the question id {question.id!r} is taken by an earlier line",
@@ -137,7 +141,7 @@ def _passage(line: _Line) -> Passage:
         raise _misfit(line, failure) from failure
 
 
-def _question(line: _Line) -> Question:
+def _question(line: _Line, titles: Mapping[str, str]) -> Question:
     fields = _required(line, "id", "question", "answer", "supporting_ids")
     if isinstance(fields["supporting_ids"], list):
         fields["hops"] = max(1, len(fields["supporting_ids"]))
@@ -149,9 +153,30 @@ def _question(line: _Line) -> Question:
         if line.fields.get(theirs) is not None
     )
     try:
-        return Question(**fields)
+        question = Question(**fields)
     except ValidationError as failure:
         raise _misfit(line, failure) from failure
+    steps = line.fields.get("decomposition")
+    return question if steps is None else _decomposed(line, question, steps, titles)
+
+
+def _decomposed(line: _Line, question: Question, steps: Any, titles: Mapping[str, str]) -> Question:
+    try:
+        if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
+            raise ValueError("a list of objects is needed")
+        hops = chain(steps, titles)
+    except ValueError as failure:
+        reason = failure.errors()[0]["msg"] if isinstance(failure, ValidationError) else failure
+        raise line.error(
+            f"the field 'decomposition' does not fit: {reason}", remedy="Correct it, or leave it out."
+        ) from failure
+    order = tuple(hop.passage_id for hop in hops)
+    if sorted(order) != sorted(question.supporting_ids):
+        raise line.error(
+            "the decomposition does not run through supporting_ids",
+            remedy="Name the same passages in both, or leave the decomposition out.",
+        )
+    return question.model_copy(update={"chain": hops, "supporting_ids": order})
 
 
 def _required(line: _Line, *names: str) -> dict[str, Any]:

@@ -1,0 +1,210 @@
+"""The sentences that can be read: one row for each form, with the check it stands for.
+
+A sentence of the table must match a criterion as a whole, so that a condition which no check covers leaves
+it unread. What may be left over, at `{tail}`, is a purpose, a reason or a word of time, as long as it brings
+in no condition of its own. A form that reads a negation says so; to all others a sentence with a negation
+is closed. When in doubt a sentence stays prose: a judge reads it then.
+
+The notation is that of `notation`; the patterns run on RE2, which cannot backtrack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from coreact.generate.compiling import slots
+from coreact.generate.compiling.notation import pattern_of
+from coreact.generate.compiling.slots import Slots
+from coreact.rubric import AnswerCitesObserved, AnswerObserved, ArgumentsFitSchema
+from coreact.rubric.checks import ArgumentsHaveProvenance, Check
+
+
+class Form(NamedTuple):
+    """One thing that sentences may say, in several ways."""
+
+    name: str
+    patterns: tuple[str, ...]
+    """RE2 patterns, each of a whole sentence."""
+    check: Callable[[Slots], Check | None]
+    """Makes the check of what stood in the slots, or None where the names in them do not exist."""
+    negated: bool
+    """The sentence says what not to do, or what was not done before."""
+    exact: bool
+    """The check is no weaker than the sentence, and the sentence no negation: the polarity `forbid` may
+    invert it."""
+
+
+def _form(
+    name: str,
+    check: Callable[[Slots], Check | None],
+    sentences: str,
+    *,
+    negated: bool = False,
+    exact: bool = True,
+) -> Form:
+    lines = [" ".join(line.split()) for line in sentences.splitlines()]
+    patterns = tuple(pattern_of(line) for line in lines if line)
+    return Form(name, patterns, check, negated, exact and not negated)
+
+
+FORMS: tuple[Form, ...] = (
+    _form("tool_is", slots.tool_is, """
+        <who><use> {tools}{tail}
+        the [next ](tool|action|call|step)[ called| used| chosen] [<must> ]<is> {tools}{tail}
+    """),
+    _form("tool_is_not", slots.tool_is_not, """
+        <not> (use|call|choose|invoke|select|pick|run|make a call to) {tools}{tail}
+        <avoid> <using> {tools}{tail}
+        {tools} (is|must|should) not [be ](called|used|chosen|invoked){tail}
+    """, negated=True),
+    _form("query_contains", slots.query_contains, """
+        <who><search>[:] {terms}[ (using|with|via|through) {tool}]{tail}
+        <who><use> {tool} (to (search|query) for|to look up|for|with|on)[ the \
+            (query|phrase|term|terms|keywords)][:] {terms}{tail}
+    """),
+    _form("query_names", slots.query_names, """
+        <who><search> {rest}{tail}
+    """, exact=False),
+    _form("argument_contains", slots.argument_contains, """
+        [the ]{name} [<must> ]<has> {terms}{tail}
+        <who>(include|includes|mention|mentions|put|puts|add|adds) {terms} (in|into|to) {name}{tail}
+        <who>(put|puts) {first} into {name}, or else {terms}
+    """),
+    _form("argument_equals", slots.argument_equals, """
+        [the ]{name} [<must> ]<is> {value}{tail}
+        <who><set> {name} (to|=|at) {value}{tail}
+        <who>(use|uses) (a|an) {name} of {value}{tail}
+        <who>(use|uses) {value} (as|for) {name}{tail}
+    """),
+    _form("argument_equals", slots.called_with, """
+        <who><use> {tool} with {name} [= |equal to |set to |of |as ]{value}{tail}
+    """),
+    _form("argument_at_least", slots.argument_in_range, """
+        [the ]{name} [<must> ][(is|be) ](at least|>=|≥) {low}{tail}
+        [the ]{name} [<must> ](is|be) {low} or (more|greater|higher){tail}
+        <who><set> {name} [to |at ](at least|>=) {low}{tail}
+    """),
+    _form("argument_at_least", slots.argument_in_range, """
+        [the ]{name} [<must> ][(is|be) ](no|not) less than {low}{tail}
+        <who><set> {name} [to |at ]no less than {low}{tail}
+    """, negated=True),
+    _form("argument_at_most", slots.argument_in_range, """
+        [the ]{name} [<must> ][(is|be) ](at most|up to|<=|≤) {high}{tail}
+        [the ]{name} [<must> ](is|be) {high} or (less|fewer|lower){tail}
+        <who><set> {name} [to |at ](at most|up to|<=) {high}{tail}
+    """),
+    _form("argument_at_most", slots.argument_in_range, """
+        [the ]{name} [<must> ][(is|be) ](no|not) more than {high}{tail}
+        [the ]{name} (does not|must not|should not) exceed {high}{tail}
+        <who><set> {name} [to |at ]no more than {high}{tail}
+    """, negated=True),
+    _form("argument_between", slots.argument_in_range, """
+        [the ]{name} [<must> ][(is|be|lies|lie) ](between|in the range[ of| from]) {low} (and|to) {high}{tail}
+        [the ]{name} [<must> ](is|be|ranges) from {low} to {high}{tail}
+        <who><set> {name} [to [a value ]]between {low} and {high}{tail}
+    """),
+    _form("argument_matches", slots.argument_matches, """
+        [the ]{name} [<must> ](match|matches) [the (pattern|regex|regular expression) ]{pattern}
+        <who>(make|makes) {name} match [the (pattern|regex|regular expression) ]{pattern}
+    """),
+    _form("address_unvisited", slots.address_unvisited, """
+        [if (you|<actor>) <open> (an address|a url|a link|a page|a website), ]<who><open> <a_link> \
+            [(that|which) ]<which_seen>\
+            (and|but) [(was|has|has been) ](not|never) [been ][yet ]<opened>[ <before>]{tail}
+        <who><open> (a|an|one|another) (new|unvisited|unopened|unread) \
+            (address|url|link|page|source|result) [<seen> ](from|in|by) <results>{tail}
+        <who><open> <a_link> from <results> (that|which) (was|has) not [been ][yet ]<opened>[ <before>]{tail}
+    """, negated=True),
+    _form("address_is", slots.address_is, """
+        <who><open> [(the|this) ][(address|url|link|page|website|source)[ at][:] ]{address}{tail}
+    """),
+    _form("argument_traced", slots.argument_traced, """
+        <who>(take|takes|copy|copies) {name} from <sources>{tail}
+        [the ]{name} [<must> ](comes|come|is taken|be taken|was taken|is copied|be copied) from \
+            <sources>{tail}
+        [the ]{name} [<must> ](appears|appear|stands|stand|was seen|is found|be found) in <sources>{tail}
+        <who>(use|uses) (a|an) {name} (that|which) (appears|stands|was seen|was found) in <sources>{tail}
+    """, exact=False),
+    _form("argument_traced", slots.argument_traced, """
+        <not> <invent> {name}
+        <who>(take|takes|copy|copies) {name} from <sources>(;|,) invent nothing
+    """, negated=True),
+    _form("arguments_traced", slots.always(ArgumentsHaveProvenance()), """
+        <who>(take|takes|copy|copies) (every|each) (argument|value|argument value)[ of (a|the) call] from \
+            <sources>
+        <who>(take|takes|copy|copies) all (arguments|values|argument values)[ of (a|the) call] from <sources>
+    """, exact=False),
+    _form("arguments_traced", slots.always(ArgumentsHaveProvenance()), """
+        <not> <invent> [any ](argument|arguments|value|values|argument values)
+        invent nothing
+    """, negated=True),
+    _form("new_query", slots.new_query, """
+        <not> repeat <any><queries>[ that (was|were) [already ]made[ before]]{tail}
+        <avoid> repeating <any><queries>
+        <who>(make|makes|use|uses|issue|issues|try|tries|run|runs) a (new|different) <queries>[ that \
+            (was|has) not [been ](made|tried|used|run)[ <before>]]
+        the [search |next ]query (is new|differs from [all |every |any ]<earlier> <queries>)
+    """, negated=True),
+    _form("new_call", slots.new_call, """
+        <not> repeat <any><calls>[ that (was|were) [already ]made[ before]][(;|,) ask for something new]{tail}
+        <avoid> repeating <any><calls>
+        <who>(make|makes) (a|an) (new|different) <calls>[ that (was|has) not [been ]made[ <before>]]
+        <who>(make|makes) a [tool ]call (that|which) (was|has) (not|never) [been ]made[ <before>]
+        make no call (that was made before|whose result is there already)
+    """, negated=True),
+    _form("stops", slots.stops, """
+        <who>(give|gives|provide|provides|write|writes|state|states|submit|submits) (the|a|your|its) [final \
+            ]answer[ to the (question|user|task)]{tail}
+        <who>(answer|answers)[ the (question|user)] (now|directly|immediately|right away|at this step)
+        <who>((answer|answers)[ the question]|finish|finishes)
+        <who>(stop|stops)[ searching] (and|to) (give (the|your) [final ]answer|answer|answers)[ now| the \
+            question[ now]]
+    """),
+    _form("stops", slots.stops, """
+        <not> (call|use|make) [any ](more|further) (tools|tool calls|calls)
+        <not> (call|use) (any tool|any tools|tools)
+        (make|call|use) no (more|further) (tools|tool calls|calls)
+    """, negated=True),
+    _form("search_stops", slots.search_stops, """
+        <who>(stop|stops) (search|the search|searching)[ now]
+        <not> search (any more|any further|again|further)
+    """, negated=True),
+    _form("does_not_stop", slots.does_not_stop, """
+        <not> (answer|stop|finish|give (the|a|your|any) [final ]answer)[ the question][ yet| now| at this \
+            step]
+    """, negated=True),
+    _form("does_not_stop", slots.does_not_stop, """
+        <who>(keep|keeps|continue|continues) (searching|to search|the search|looking|calling \
+            tools|gathering (evidence|information))[ now]
+        <who>(make|makes|call|calls|use|uses) (another|one more|a|some) (tool|tool call|call)
+    """),
+    _form("answer_observed", slots.always(AnswerObserved()), """
+        [(if|when) (you answer|<actor> answers), ]<who>(answer|answers|base (the|your|its|any) [final \
+            ]answer) [only ](with|from|on) <evidence>[ only]
+        (the|any|an|your) [final ]answer [<must> ][only ](rests|rest|relies|rely|is based|be based|is \
+            supported|be supported|is grounded|be grounded)\
+            [only ](on|by|in) <evidence>[ only]
+    """, exact=False),
+    _form("answer_observed", slots.always(AnswerObserved()), """
+        <not> (answer from memory|answer with what was (not|never) observed|(invent|make up) (the|an) answer)
+    """, negated=True),
+    _form("answer_cites_observed", slots.always(AnswerCitesObserved()), """
+        <who>[only ](cite|cites) only observed <cited>
+        <who>(cite|cites) only <cited> (that|which) were [actually ](observed|seen|found|returned)
+        the [final ]answer [<must> ](cite|cites) only (observed <cited>|<cited> (that|which) were [actually \
+            ](observed|seen|found|returned))
+    """, exact=False),
+    _form("answer_cites_observed", slots.always(AnswerCitesObserved()), """
+        <not> cite <cited> (that|which) were (not|never) (observed|seen|found)
+    """, negated=True),
+    _form("arguments_fit", slots.always(ArgumentsFitSchema()), """
+        [the |all ](arguments|parameters)[ of the [tool ]call] [<must> ](fit|match|satisfy|conform \
+            to|follow|are valid for|are valid under) <schema>
+        <who>(fit|fits) <schema>
+        <who>(call|calls) only tools that exist, with arguments that fit <schema>
+        <who>(call|calls) a tool that exists, with arguments that fit <schema>
+        <who>(call|calls) the tool with (valid arguments|arguments that fit <schema>)
+    """),
+)  # fmt: skip
+"""Every form, in no order that matters: a sentence that two forms read differently stays prose."""
