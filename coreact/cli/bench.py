@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from coreact.cli.bench_rank import rank
 from coreact.cli.models import LOCAL, open_model
 from coreact.cli.recipes import load_agent
 from coreact.errors import ConfigError, MissingExtraError
@@ -22,6 +24,8 @@ if TYPE_CHECKING:  # a command line that starts quickly imports LangChain only t
     from langchain_core.language_models import BaseChatModel
 
 bench_app = typer.Typer(help="Suites with a control arm.", no_args_is_help=True)
+
+bench_app.command()(rank)
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -34,6 +38,9 @@ def gazetteer(
     hops: Annotated[int, typer.Option(min=2, max=3, help="Hops of the questions.")] = 2,
     tool_calls: Annotated[int, typer.Option(min=1, help="Tool calls before the agent has to answer.")] = 2,
     model: Annotated[str, typer.Option(help="`local`, `provider:name`, or a server's model name.")] = LOCAL,
+    writer: Annotated[
+        str | None, typer.Option(help="Another model that writes rubrics, where an arm has one written.")
+    ] = None,
     base_url: Annotated[str | None, typer.Option(help="Root of an OpenAI-compatible server.")] = None,
     temperature: Annotated[float, typer.Option(min=0, max=2)] = 0.0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the embedded server.")] = 1,
@@ -57,8 +64,9 @@ def gazetteer(
     path = out or Path(".coreact") / "bench" / f"gazetteer-{model.replace(':', '-')}-{hops}hop.jsonl"
     console = Console(stderr=as_json)
     with ExitStack() as servers:
+        opened = partial(_model_for, servers, base_url=base_url, temperature=temperature, threads=threads)
         runs: Iterator[object] = suite.run_suite(
-            _model_for(servers, model, base_url=base_url, temperature=temperature, threads=threads),
+            opened(model),
             load_agent("react").build,
             lambda corpus: corpus_tools(corpus)[:1],
             make_world(),
@@ -68,6 +76,7 @@ def gazetteer(
             hops=hops,
             tool_calls=tool_calls,
             out=path,
+            writer=None if writer is None else opened(writer),
         )
         total = n * seeds * len(chosen)
         outcomes = list(track(runs, description="runs", total=total, console=console))

@@ -26,6 +26,7 @@ from rich.text import Text
 
 from coreact.judge import Judgement, Status, Verdict
 from coreact.rubric import Criterion, Rubric
+from coreact.rubric.remarks import Remark
 from coreact.trace import (
     Attempt,
     Disposition,
@@ -256,11 +257,30 @@ def show_step(
     if step.rubric is not None:
         title = f"rubric by {step.generator}" if step.generator else "rubric"
         parts.append(show_rubric(step.rubric, title=title))
+    parts.extend(Padding(_remark_text(remark), (0, 0, 0, 2)) for remark in step.remarks)
+    if step.constraint is not None:
+        parts.append(Padding(Text(_constraint_line(step.constraint), "dim"), (0, 0, 0, 2)))
     for attempt in step.attempts:
         chosen = step.dispositions if attempt.selected else ()
-        parts.append(show_attempt(attempt, step.rubric, dispositions=chosen))
+        parts.append(show_attempt(attempt, attempt.rubric or step.rubric, dispositions=chosen))
     parts.extend(show_observation(seen) for seen in observations)
     return Group(*parts)
+
+
+def _remark_text(remark: Remark) -> Text:
+    told = Text(remark.deed, "yellow" if remark.problem else "dim")
+    if remark.problem:
+        told.append(f" ({remark.problem.replace('_', ' ')})", "yellow")
+    told.append(f": {first_lines(remark.reason, lines=1)}", "dim")
+    if remark.criterion:
+        told.append(f" — {one_line(remark.criterion)}", "dim italic")
+    return told
+
+
+def _constraint_line(constraint: Mapping[str, Any]) -> str:
+    choice = one_line(str(constraint.get("tool_choice") or "free"))
+    tools = ", ".join(one_line(name) for name in constraint.get("tools", {}))
+    return f"held while decoding: tool choice {choice}" + (f", arguments of {tools}" if tools else "")
 
 
 def _step_head(step: StepRecord) -> Text:

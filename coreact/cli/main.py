@@ -24,6 +24,7 @@ from coreact.cli.display import one_line
 from coreact.cli.doctor import doctor
 from coreact.cli.judge import judge_app
 from coreact.cli.local import local_app
+from coreact.cli.rubric import rubric_app
 from coreact.cli.run import run
 from coreact.cli.trace import trace_app
 from coreact.errors import ConfigError, CoReActError
@@ -41,6 +42,7 @@ app.add_typer(local_app, name="local")
 app.add_typer(trace_app, name="trace")
 app.add_typer(bench_app, name="bench")
 app.add_typer(judge_app, name="judge")
+app.add_typer(rubric_app, name="rubric")
 
 
 def _version(wanted: bool) -> None:

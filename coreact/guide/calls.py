@@ -12,22 +12,24 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.messages import AnyMessage
 from langgraph.errors import GraphBubbleUp
 
 from coreact.errors import ModelCallError
+from coreact.generate.constraining import Constraint
 from coreact.guide.loop import Announce, CallModel, Decision, Failed, Proposal
 from coreact.guide.session import Opened, event_of
 from coreact.guide.settings import GuideSettings
 from coreact.host.messages import injected
 from coreact.host.streams import Writer, aquietly, quietly
 
-Ask = Callable[[Sequence[AnyMessage]], Any]
-"""Makes one model call with these messages after the conversation."""
+Ask = Callable[[Sequence[AnyMessage], Constraint | None], Any]
+"""Makes one model call with these messages after the conversation, held to a constraint if there is one."""
 
-AskAsync = Callable[[Sequence[AnyMessage]], Awaitable[Any]]
+AskAsync = Callable[[Sequence[AnyMessage], Constraint | None], Awaitable[Any]]
 
 Read = Callable[[Any, float], Proposal]
 """Reads the proposal off what a call returned; the second argument is its duration in seconds."""
@@ -98,23 +100,39 @@ class ModelCalls:
 
     def _one(self, wanted: CallModel, ask: Ask, added: Sequence[AnyMessage]) -> Proposal | Failed:
         started = time.perf_counter()
-        try:
-            result = quietly(ask, added) if self._quiet(wanted) else ask(added)
-        except GraphBubbleUp:
-            raise
-        except Exception as error:  # noqa: BLE001 - a model's client may raise anything; see _later_failure
-            return _later_failure(error, wanted)
-        return self._read(result, time.perf_counter() - started)
+        held, unheld = wanted.constraint, ""
+        quiet = self._quiet(wanted)
+        while True:
+            try:
+                result = quietly(ask, added, held) if quiet else ask(added, held)
+                break
+            except GraphBubbleUp:
+                raise
+            except Exception as error:  # noqa: BLE001 - a model's client may raise anything; see _later_failure
+                if held is None:
+                    return _later_failure(error, wanted)
+                held, unheld = None, _unheld(error)
+        return self._proposal(result, started, unheld)
 
     async def _aone(self, wanted: CallModel, ask: AskAsync, added: Sequence[AnyMessage]) -> Proposal | Failed:
         started = time.perf_counter()
-        try:
-            result = await (aquietly(ask, added) if self._quiet(wanted) else ask(added))
-        except GraphBubbleUp:
-            raise
-        except Exception as error:  # noqa: BLE001 - a model's client may raise anything; see _later_failure
-            return _later_failure(error, wanted)
-        return self._read(result, time.perf_counter() - started)
+        held, unheld = wanted.constraint, ""
+        quiet = self._quiet(wanted)
+        while True:
+            try:
+                result = await (aquietly(ask, added, held) if quiet else ask(added, held))
+                break
+            except GraphBubbleUp:
+                raise
+            except Exception as error:  # noqa: BLE001 - a model's client may raise anything; see _later_failure
+                if held is None:
+                    return _later_failure(error, wanted)
+                held, unheld = None, _unheld(error)
+        return self._proposal(result, started, unheld)
+
+    def _proposal(self, result: Any, started: float, unheld: str) -> Proposal:
+        proposal = self._read(result, time.perf_counter() - started)
+        return replace(proposal, unheld=unheld) if unheld else proposal
 
     def _quiet(self, wanted: CallModel) -> bool:
         if not self._may_reject:
@@ -127,6 +145,10 @@ class ModelCalls:
 
 def _added(wanted: CallModel) -> list[AnyMessage]:
     return [injected(text) for text in (wanted.guidance, wanted.feedback) if text]
+
+
+def _unheld(error: Exception) -> str:
+    return f"The constraint was refused, and the model asked without: {type(error).__name__}: {error}."
 
 
 def _later_failure(error: Exception, wanted: CallModel) -> Failed:

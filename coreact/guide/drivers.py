@@ -16,6 +16,7 @@ from langgraph.errors import GraphBubbleUp
 
 from coreact.errors import CoReActError, GenerationError
 from coreact.generate import HeuristicGenerator, RubricGenerator, Written
+from coreact.generate.generator import NoRubricError
 from coreact.guide.loop import (
     Announce,
     CallModel,
@@ -31,6 +32,7 @@ from coreact.guide.loop import (
 from coreact.host.streams import aquietly, quietly
 from coreact.judge import Bench, Cost, Judge
 from coreact.judge.consult import aconsult, consult
+from coreact.judge.failure import classify
 from coreact.rubric import Rubric
 
 CallSync = Callable[[CallModel], tuple[Proposal | Failed, ...]]
@@ -124,15 +126,24 @@ def _written(written: Written, writer: RubricGenerator, started: float) -> Rubri
             generator=writer.id,
             remedy="Return coreact.generate.Written(rubric, cost).",
         )
-    return RubricWritten(rubric=written.rubric, generator=writer.id, cost=_timed(written.cost, started))
+    return RubricWritten(
+        rubric=written.rubric,
+        generator=writer.id,
+        cost=_timed(written.cost, started),
+        remarks=written.remarks,
+    )
 
 
 def _generation_failed(error: Exception, writer: RubricGenerator, started: float) -> Failed:
+    if isinstance(error, NoRubricError):
+        return Failed(error=error, cost=_timed(error.cost, started), remarks=error.remarks)
     typed = error if isinstance(error, CoReActError) else None
     return Failed(
         error=typed
         or GenerationError(
-            f"Generator {writer.id!r} raised {type(error).__name__}: {error}.", generator=writer.id
+            f"Generator {writer.id!r} raised {type(error).__name__}: {error}.",
+            generator=writer.id,
+            cause=classify(error),
         ),
         cost=_timed(Cost(), started),
     )

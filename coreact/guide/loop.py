@@ -21,10 +21,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from coreact.errors import CoReActError
+from coreact.generate.constraining import Constraint, constraint
+from coreact.generate.own import joined, own_rubric
+from coreact.generate.prompt import template
 from coreact.guide.settings import GuideSettings, Policy
 from coreact.guide.wording import feedback, guidance
 from coreact.judge import Cost, Judgement, Verdict, judgement, run_checks, undecided
 from coreact.rubric import Action, Criterion, Rubric, State, Step
+from coreact.rubric.remarks import Remark
 from coreact.trace import Attempt, AttemptSource, Disposition, Rung
 
 # --- requests and replies ---------------------------------------------------------------------
@@ -40,11 +44,12 @@ class WriteRubric:
 
 @dataclass(frozen=True, kw_only=True)
 class RubricWritten:
-    """A rubric, who wrote it, what it cost."""
+    """A rubric, who wrote it, what it cost, and what was done to its draft."""
 
     rubric: Rubric
     generator: str
     cost: Cost = field(default_factory=Cost)
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +66,8 @@ class CallModel:
     count: int = 1
     attempt: int = 0
     """Index of the first attempt asked for."""
+    constraint: Constraint | None = None
+    """What the reply is to be held to while it is decoded, where the server can."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +79,10 @@ class Proposal:
     """The driver's own object (a model response); the loop hands it back untouched."""
     message: dict[str, Any] = field(default_factory=dict)
     """The assistant message as plain JSON, for the record."""
+    text: str = ""
+    """The text of that message, in which a rubric of its own may stand."""
+    unheld: str = ""
+    """Why the constraint could not be put on the request; empty where it was, or where there was none."""
     cost: Cost = field(default_factory=Cost)
 
 
@@ -99,6 +110,8 @@ class Failed:
 
     error: CoReActError
     cost: Cost = field(default_factory=Cost)
+    remarks: tuple[Remark, ...] = ()
+    """What was wrong with a rubric that was written and may not guide."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +139,11 @@ class Decision:
     """What becomes of each action of the selected attempt."""
     rubric: Rubric | None
     generator: str
+    remarks: tuple[Remark, ...]
+    """What was found in drafts of the rubric, and done about it."""
     guidance: str
+    constraint: Constraint | None
+    """What the model's requests were held to."""
     rung: Rung
     errors: tuple[str, ...]
     extra: Cost
@@ -150,6 +167,7 @@ def decide(
     spent: Cost | None = None,
     last_rubric: Rubric | None = None,
     has_judge: bool = False,
+    may_constrain: bool = False,
 ) -> Loop:
     """Guide one decision.
 
@@ -160,13 +178,19 @@ def decide(
         last_rubric: the last rubric of this run that was written without fault.
         has_judge: whether there is a judge to ask; without one, criteria without a check stay
             unknown.
+        may_constrain: whether the adapter can put a constraint on the model's requests.
 
     Returns:
         A generator that yields requests and returns the `Decision`.
     """
     spent = spent or Cost()
     run = _Run(
-        state=state, settings=settings, spent=spent, rung=settings.limits.rung(spent), has_judge=has_judge
+        state=state,
+        settings=settings,
+        spent=spent,
+        rung=settings.limits.rung(spent),
+        has_judge=has_judge,
+        may_constrain=may_constrain and settings.constrain,
     )
     if run.rung != "plain":
         yield from run.write_rubric(last_rubric)
@@ -191,11 +215,14 @@ class _Run:
     spent: Cost
     rung: Rung
     has_judge: bool
+    may_constrain: bool
     rubric: Rubric | None = None
     generator: str = ""
     guidance: str = ""
+    constraint: Constraint | None = None
     tried: list[_Tried] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
     extra: Cost = field(default_factory=Cost)
 
     def write_rubric(self, last_rubric: Rubric | None) -> Generator[Request, Any, None]:
@@ -214,8 +241,16 @@ class _Run:
         # An equal rubric is the same one; its lock is not computed again.
         self.rubric = last_rubric if reply.rubric == last_rubric else reply.rubric
         self.generator = reply.generator
+        self.remarks.extend(reply.remarks)
         self.extra += reply.cost
         self.guidance = guidance(reply.rubric) if self.settings.show_rubric else ""
+        if self.settings.own_rubric:
+            self.guidance = "\n\n".join(filter(None, (self.guidance, template("own_rubric").text)))
+        if self.may_constrain:
+            found = constraint(reply.rubric, self.state)
+            self.constraint = found.constraint
+            if found.constraint is None:
+                self.remarks.append(Remark(deed="found", reason=f"no constraint: {found.reason}"))
 
     def plain(self) -> Generator[Request, Any, Decision]:
         proposals = yield CallModel(guidance="", feedback="")
@@ -231,7 +266,7 @@ class _Run:
             best = self.tried[self._best()].attempt
             if not self._worth_a_retry(best) or self._is_used_up():
                 break
-            told = feedback(rubric, best.actions, best.judgements)
+            told = feedback(best.rubric or rubric, best.actions, best.judgements)
             before = len(self.tried)
             yield from self._attempt(rubric, count=1, source="retry", told=told)
             if len(self.tried) == before or self._repeats_itself():
@@ -243,20 +278,30 @@ class _Run:
         self, rubric: Rubric, *, count: int, source: AttemptSource, told: str
     ) -> Generator[Request, Any, None]:
         first = len(self.tried)
-        proposals = yield CallModel(guidance=self.guidance, feedback=told, count=count, attempt=first)
+        proposals = yield CallModel(
+            guidance=self.guidance, feedback=told, count=count, attempt=first, constraint=self.constraint
+        )
         self._keep(proposals, source=source)
         if not self.tried:
             raise next(reply.error for reply in proposals if isinstance(reply, Failed))
         for tried in self.tried[first:]:
             judgements: list[Judgement] = []
             state = self.state
+            own = self._own(rubric, tried) if self.settings.own_rubric else None
+            wanted = own or rubric
             for at, action in enumerate(tried.proposal.actions):
                 before = tried.proposal.actions[at - 1].call if at else None
                 if before is not None:  # a call that does the same as its sibling is a repeat
                     state = state.after(Step(call=before), decisions=0)
-                judgements.append((yield from self._judge(rubric, action, state)))
-            tried.attempt = tried.attempt.model_copy(update=_rejection(judgements))
-            yield Announce(event="attempt", rubric=rubric, attempt=tried.attempt)
+                judgements.append((yield from self._judge(wanted, action, state)))
+            tried.attempt = tried.attempt.model_copy(update={"rubric": own, **_rejection(judgements)})
+            yield Announce(event="attempt", rubric=wanted, attempt=tried.attempt)
+
+    def _own(self, rubric: Rubric, tried: _Tried) -> Rubric | None:
+        """The rubric with the criteria that the model wrote for itself, which can only cost."""
+        found = own_rubric(tried.proposal.text, self.state)
+        self.remarks.extend(found.remarks)
+        return None if found.rubric is None else joined(rubric, found.rubric)
 
     def _judge(self, rubric: Rubric, action: Action, state: State) -> Generator[Request, Any, Judgement]:
         checked = run_checks(rubric, action, state)
@@ -279,6 +324,8 @@ class _Run:
             if isinstance(reply, Failed):
                 self._failed(reply)
                 continue
+            if reply.unheld:
+                self.errors.append(reply.unheld)
             index = len(self.tried)
             if index:  # the first attempt is the call that the plain agent makes as well
                 self.extra += reply.cost
@@ -289,6 +336,7 @@ class _Run:
 
     def _failed(self, reply: Failed) -> None:
         self.errors.append(_text(reply.error))
+        self.remarks.extend(reply.remarks)
         self.extra += reply.cost
 
     def _best(self) -> int:
@@ -344,7 +392,9 @@ class _Run:
             dispositions=dispositions,
             rubric=self.rubric,
             generator=self.generator,
+            remarks=tuple(self.remarks),
             guidance=self.guidance,
+            constraint=self.constraint,
             rung=self.rung,
             errors=tuple(self.errors),
             extra=self.extra,

@@ -34,6 +34,7 @@ from langgraph.types import Command, interrupt
 
 from coreact.errors import ConfigError
 from coreact.generate import RubricGenerator
+from coreact.generate.constraining import Constraint, langchain_request
 from coreact.guide.calls import ModelCalls
 from coreact.guide.drivers import adrive, drive
 from coreact.guide.host import assistant, held_call, status_of
@@ -127,10 +128,12 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
             return self._answer(opened, None, response)
         calls = self._calls(opened, request)
         decision = drive(
-            self._guide.loop(opened),
+            self._guide.loop(opened, may_constrain=_may_constrain(request, opened)),
             generator=self._guide.generator,
             judge=self._guide.judge,
-            call_model=lambda wanted: calls.make(wanted, lambda added: handler(_with(request, added))),
+            call_model=lambda wanted: calls.make(
+                wanted, lambda added, held: handler(_with(request, added, opened, held))
+            ),
             watch=calls.watch,
         )
         return self._answer(opened, decision, calls.settle(decision))
@@ -145,10 +148,12 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
             return self._answer(opened, None, response)
         calls = self._calls(opened, request)
         decision = await adrive(
-            self._guide.loop(opened),
+            self._guide.loop(opened, may_constrain=_may_constrain(request, opened)),
             generator=self._guide.generator,
             judge=self._guide.judge,
-            call_model=lambda wanted: calls.amake(wanted, lambda added: handler(_with(request, added))),
+            call_model=lambda wanted: calls.amake(
+                wanted, lambda added, held: handler(_with(request, added, opened, held))
+            ),
             watch=calls.watch,
         )
         return self._answer(opened, decision, calls.settle(decision))
@@ -358,8 +363,20 @@ def _after_asking(
     return update | {STATUS_KEY: StepStatus(**(status | {"held": held}))}
 
 
-def _with(request: ModelRequest[Any], added: Sequence[AnyMessage]) -> ModelRequest[Any]:
-    return request.override(messages=[*request.messages, *added]) if added else request
+def _may_constrain(request: ModelRequest[Any], opened: Opened) -> bool:
+    """Whether all that the model may call is ours to narrow: no structured answer, no tool of its server."""
+    known = len(opened.state.tools) if opened.state is not None else -1
+    return request.response_format is None and len(request.tools) == known
+
+
+def _with(
+    request: ModelRequest[Any], added: Sequence[AnyMessage], opened: Opened, held: Constraint | None
+) -> ModelRequest[Any]:
+    if added:
+        request = request.override(messages=[*request.messages, *added])
+    if held is not None and opened.state is not None:
+        request = request.override(**langchain_request(held, opened.state.tools))
+    return request
 
 
 def _proposal(response: ModelResponse[Any], seconds: float) -> Proposal:

@@ -69,11 +69,17 @@ def guide(
     Raises:
         ConfigError: a setting is unknown, or a coroutine function is called without `ainvoke`.
     """
+    wanted = GuideSettings.of(**settings)
+    if wanted.constrain:
+        raise ConfigError(
+            "guide() cannot constrain a model: the node calls it, with the tools it was bound to.",
+            remedy="Use CoReActMiddleware, or leave `constrain` off.",
+        )
     node = _GuidedNode(
         model_node,
         tools=tools,
         decisions=DecisionGuide(
-            settings=GuideSettings.of(**settings),
+            settings=wanted,
             generator=generator,
             judge=judge,
             recorder=recorder,
@@ -131,7 +137,7 @@ class _GuidedNode:
             self._guide.loop(opened),
             generator=self._guide.generator,
             judge=self._guide.judge,
-            call_model=lambda wanted: calls.make(wanted, lambda added: self._node(_shown(state, added))),
+            call_model=lambda wanted: calls.make(wanted, lambda added, _: self._node(_shown(state, added))),
             watch=calls.watch,
         )
         return self._closed(calls.settle(decision), opened, decision)
@@ -145,7 +151,7 @@ class _GuidedNode:
             self._guide.loop(opened),
             generator=self._guide.generator,
             judge=self._guide.judge,
-            call_model=lambda wanted: calls.amake(wanted, lambda added: self._anode(_shown(state, added))),
+            call_model=lambda wanted: calls.amake(wanted, lambda added, _: self._anode(_shown(state, added))),
             watch=calls.watch,
         )
         return self._closed(calls.settle(decision), opened, decision)

@@ -35,7 +35,7 @@ from coreact.guide.wording import refusal
 from coreact.host.messages import Contracts, StateReader, actions_of, message_json, starts_with, turn_of
 from coreact.judge import Cost, Judge, Judgement
 from coreact.judge.panel.family import check_families, model_names
-from coreact.rubric import Rubric, State
+from coreact.rubric import Rubric, State, ToolContract
 from coreact.trace import Attempt, ObservationRecord, Recorder, RunEnd, RunRecord, StepRecord, new_id
 
 _SESSIONS = 256
@@ -51,6 +51,8 @@ class Session:
     reader: StateReader = field(default_factory=StateReader)
     recorded: list[BaseMessage] = field(default_factory=list)
     """The prompt of the last recorded step, to store only what the next one adds."""
+    tools: tuple[ToolContract, ...] | None = None
+    """The tools of the last recorded step."""
     last_rubric: Rubric | None = None
     """The last rubric written without fault, for the fallback `last_good`."""
 
@@ -179,7 +181,7 @@ class DecisionGuide:
             started=time.perf_counter(),
         )
 
-    def loop(self, opened: Opened) -> Loop:
+    def loop(self, opened: Opened, *, may_constrain: bool = False) -> Loop:
         """The loop of an opened decision whose state could be read."""
         if opened.state is None:
             raise ValueError("a decision without a state is not guided")
@@ -189,6 +191,7 @@ class DecisionGuide:
             spent=opened.spent,
             last_rubric=opened.session.last_rubric,
             has_judge=self.judge is not None,
+            may_constrain=may_constrain,
         )
 
     def _session(self, run: str) -> tuple[Session, bool]:
@@ -278,7 +281,12 @@ class DecisionGuide:
                 state_digest=opened.state.digest if opened.state is not None else "",
                 rubric=decision.rubric if decision is not None else None,
                 generator=decision.generator if decision is not None else "",
+                remarks=decision.remarks if decision is not None else (),
+                tools=self._tools(opened),
                 guidance=decision.guidance if decision is not None else "",
+                constraint=decision.constraint.model_dump(mode="json")
+                if decision is not None and decision.constraint is not None
+                else None,
                 prompt_kept=kept,
                 prompt_added=tuple(message_json(m) for m in prompt[kept:]),
                 attempts=attempts,
@@ -291,6 +299,14 @@ class DecisionGuide:
                 else Cost(seconds=time.perf_counter() - opened.started),
             )
         )
+
+    def _tools(self, opened: Opened) -> tuple[ToolContract, ...] | None:
+        """The tools of this step, where they are not those of the step before."""
+        session, state = opened.session, opened.state
+        if state is None or state.tools == session.tools:
+            return None
+        session.tools = state.tools
+        return state.tools
 
     def end(self, status: StepStatus, *, answer: str) -> None:
         """Record that the run ended with an answer (an empty one where the model proposed nothing)."""
@@ -336,6 +352,7 @@ def proposal_of(
         actions=actions_of(message, answer_tools=answer_tools),
         payload=payload,
         message=message_json(message),
+        text=str(message.text),
         cost=Cost(
             calls=1,
             input_tokens=usage["input_tokens"] if usage else 0,
@@ -377,7 +394,8 @@ def _held(decision: Decision | None) -> dict[str, HeldCall]:
     ):
         if disposition in ("blocked", "returned", "asked"):
             key = action.call.id if action.call is not None else ANSWER
-            held[key] = HeldCall(disposition=disposition, text=refusal(decision.rubric, action, judged))
+            wanted = chosen.rubric or decision.rubric
+            held[key] = HeldCall(disposition=disposition, text=refusal(wanted, action, judged))
     return held
 
 

@@ -73,6 +73,13 @@ class GuideSettings(Settings):
     fallback: Fallback = "heuristic"
     show_rubric: bool = True
     """Whether the model sees the criteria before it proposes. Off: it meets them in feedback only."""
+    own_rubric: bool = False
+    """Whether the model writes criteria of its own before it acts (Think-with-Rubrics). They join the
+    rubric and can only cost: an attempt passes if it passes by the rubric, and by what it set itself."""
+    constrain: bool = False
+    """Whether hard executable criteria also become constraints on decoding (tool choice, narrowed argument
+    schemas), so that the model cannot propose what would be refused. Soft criteria never do. A server that
+    refuses such a request is asked again without. Needs `CoReActMiddleware`."""
     step_budget: int | None = Field(default=None, ge=1)
     """Decisions with a tool call that the agent may take; gives early, middle and late phases."""
     limits: Limits = Limits()

@@ -18,10 +18,12 @@ from coreact.cli.display import (
     show_observation,
     show_rubric,
     show_runs,
+    show_step,
     show_trajectory,
 )
 from coreact.judge import Judgement, Verdict
 from coreact.rubric import Action, Criterion, Rubric, ToolCall
+from coreact.rubric.remarks import Remark
 from coreact.testing import sample_trajectory
 from coreact.trace import Attempt, ObservationRecord, RunEnd, RunRecord, StepRecord, Trajectory, summarize
 
@@ -171,3 +173,19 @@ def test_the_end_says_how_to_see_the_run_again() -> None:
         assert text in out
     assert "coreact trace show sample-1" in out
     assert "running" in shown(show_end(whole.model_copy(update={"end": None})))
+
+
+def test_a_step_shows_what_was_made_of_its_draft() -> None:
+    step = StepRecord(
+        run="r",
+        index=0,
+        remarks=(
+            Remark.about("Use [red]`browse`[/red].", "dropped", "there is no such tool", "unknown_tool"),
+            Remark(deed="compiled", reason="decided by code: stops"),
+        ),
+        constraint={"tool_choice": "search", "tools": {"search": {}}},
+    )
+    text = shown(show_step(step), width=120)
+    assert "dropped (unknown tool): there is no such tool — Use [red]`browse`[/red]." in text
+    assert "compiled: decided by code: stops" in text
+    assert "tool choice search, arguments of search" in text
