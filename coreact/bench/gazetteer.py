@@ -21,6 +21,10 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, ToolMessage
 
 from coreact.bench.statistics import Interval, interval, paired_difference
+from coreact.bench.writers import prompted
+from coreact.generate import ContractGenerator, RubricGenerator
+from coreact.generate.gate.gate import Gate
+from coreact.generate.gate.gated import GatedGenerator
 from coreact.guide import CoReActMiddleware
 from coreact.rubric import Record
 from coreact.worlds import Corpus, Question, World, contains_answer, exact_answer, gold_share
@@ -34,8 +38,26 @@ ARMS: dict[str, dict[str, Any] | None] = {
     "feedback only": {"retries": 2, "show_rubric": False},
     "rubric only": {"retries": 0},
     "best of 3": {"retries": 0, "candidates": 3, "show_rubric": False},
+    "untrained": {"retries": 2, "generator": "prompted", "fallback": "none"},
+    "untrained rubric only": {"retries": 0, "generator": "prompted", "fallback": "none"},
+    "gated": {"retries": 2, "generator": "gated", "fallback": "none"},
+    "gated rubric only": {"retries": 0, "generator": "gated", "fallback": "none"},
+    "gated or heuristic": {"retries": 2, "generator": "gated"},
+    "constrained": {"retries": 2, "constrain": True},
 }
-"""Settings of the middleware in each arm; None: no middleware."""
+"""Settings of the middleware in each arm; None: no middleware. `generator` is a name in `GENERATORS`; without
+one the heuristic writes. Arms with retries verify: a step that its rubric rejects is proposed again. The
+ablation of Co-ReAct (arXiv 2605.23590, table of ablations) is `plain` (none), `untrained`, `gated` and
+`guided` (heuristic), each with verification and as `rubric only` without."""
+
+
+def _gated(model: BaseChatModel) -> RubricGenerator:
+    # Every question takes several calls of the one tool.
+    return GatedGenerator(prompted(model), Gate(contracts=ContractGenerator(plan_length=2)))
+
+
+GENERATORS: dict[str, Callable[[BaseChatModel], RubricGenerator]] = {"prompted": prompted, "gated": _gated}
+"""The generators that need a model, by name."""
 
 METRICS = (
     "gold_share",
@@ -97,6 +119,7 @@ def run_suite(
     hops: int,
     tool_calls: int,
     out: Path,
+    writer: Callable[[int], BaseChatModel] | None = None,
 ) -> Iterator[Outcome]:
     """Run every arm on every question and seed, and yield each outcome as it comes.
 
@@ -111,6 +134,8 @@ def run_suite(
         hops: hops of the questions.
         tool_calls: tool calls an agent may make before it has to answer.
         out: JSON lines file; outcomes in it are not run again.
+        writer: gives for a sampler seed the model that writes rubrics, in the arms where one does; None: the
+            agent's own. Its calls and tokens count.
     """
     done = {(o.arm, o.seed, o.question): o for o in read_outcomes(out)}
     equipment = tools(Corpus(world.passages))
@@ -118,12 +143,13 @@ def run_suite(
     _end_last_line(out)
     for seed in seeds:
         chat = model(seed)
+        author = chat if writer is None else writer(seed)
         for question in choose(world, n=n, seed=seed, hops=hops):
             for arm in arms:  # arms side by side, so that a drift of the machine hits all alike
                 outcome = done.get((arm, seed, question.id))
                 if outcome is None:
                     outcome = _run(
-                        chat, build, equipment, question, arm=arm, seed=seed, tool_calls=tool_calls
+                        chat, author, build, equipment, question, arm=arm, seed=seed, tool_calls=tool_calls
                     )
                     with out.open("a", encoding="utf-8") as file:
                         file.write(outcome.model_dump_json() + "\n")
@@ -132,6 +158,7 @@ def run_suite(
 
 def _run(
     model: BaseChatModel,
+    writer: BaseChatModel,
     build: Build,
     tools: Sequence[Any],
     question: Question,
@@ -140,8 +167,7 @@ def _run(
     seed: int,
     tool_calls: int,
 ) -> Outcome:
-    settings = ARMS[arm]
-    middleware = [] if settings is None else [CoReActMiddleware(step_budget=tool_calls, **settings)]
+    middleware = _middleware(ARMS[arm], writer, tool_calls)
     agent = build(model, tools, middleware=middleware, tool_calls=tool_calls)
     tally = _Tally()
     started = time.perf_counter()
@@ -175,6 +201,17 @@ def _run(
         seconds=seconds,
         error=error,
     )
+
+
+def _middleware(
+    settings: Mapping[str, Any] | None, writer: BaseChatModel, tool_calls: int
+) -> list[CoReActMiddleware]:
+    if settings is None:
+        return []
+    others = {name: value for name, value in settings.items() if name != "generator"}
+    named = settings.get("generator")
+    generator = None if named is None else GENERATORS[named](writer)
+    return [CoReActMiddleware(step_budget=tool_calls, generator=generator, **others)]
 
 
 class _Tally:

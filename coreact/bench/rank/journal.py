@@ -1,0 +1,54 @@
+"""A file of JSON lines that grows record by record and survives being killed.
+
+A last line torn by a kill is cut off when the file is opened; any other line that cannot be used is an
+error with its number, because passing over it would change what a measurement means. Equal records give
+equal lines. The file does not know what its records are for.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from pydantic import ValidationError
+
+from coreact.bench.qualify.lines import json_lines, read_bytes
+from coreact.rubric import Record
+
+R = TypeVar("R", bound=Record)
+
+
+class Journal(Generic[R]):
+    """Records of one kind in a file; `records` is what it holds, in order.
+
+    Args:
+        path: the file; made with its folder by the first record where there is none.
+        kind: the record's class.
+
+    Raises:
+        LabelFileError: it cannot be read, or a line before the last is no such record.
+    """
+
+    def __init__(self, path: Path, kind: type[R]) -> None:
+        self.path = path
+        self.records: list[R] = []
+        content = read_bytes(path) if path.exists() else b""
+        whole = content[: content.rfind(b"\n") + 1]
+        for line in json_lines(path, whole):
+            try:
+                self.records.append(kind.model_validate(line.fields))
+            except ValidationError as failure:
+                raise line.misfit(failure) from failure
+        if len(whole) < len(content):
+            with path.open("r+b") as file:
+                file.truncate(len(whole))
+
+    def add(self, record: R) -> None:
+        """Write a record behind the others."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Python's sets have no order of their own, and a model may write what is no UTF-8.
+        line = json.dumps(record.model_dump(), default=sorted)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+        self.records.append(record)
