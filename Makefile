@@ -24,6 +24,7 @@ bench: $(VENV)/.dev ## overhead of guidance and judging, as ratios measured in o
 	@$(BIN)/python tests/bench/overhead.py
 	@$(BIN)/python tests/bench/judging.py
 	@$(BIN)/python tests/bench/panel.py
+	@$(BIN)/python tests/bench/generation.py
 
 constraints: $(VENV)/.uv ## pin the versions of everything again
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \

@@ -66,6 +66,12 @@ def rank(
     out: Annotated[
         Path | None, typer.Option(help="JSON lines file of a model's rubrics; goes on where it stopped.")
     ] = None,
+    prompts: Annotated[
+        Path | None, typer.Option(help="Write what a model would be asked to this file, and end.")
+    ] = None,
+    replies: Annotated[
+        Path | None, typer.Option(help="What a model replied to such prompts, in JSON lines of id and reply.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Rank candidate actions by each generator's rubrics and compare with the passages that they find."""
@@ -73,6 +79,7 @@ def rank(
         from coreact.bench.rank.arms import ASKING, Workshop
         from coreact.bench.rank.journal import Journal
         from coreact.bench.rank.points import sampled_by
+        from coreact.bench.rank.replies import read_replies, replied_model, requests
         from coreact.bench.rank.rubrics import Attempt
         from coreact.bench.rank.run import Points, compare
     except ImportError as error:
@@ -85,7 +92,9 @@ def rank(
     journal = out or Path(".coreact") / "bench" / f"rank-{name}-{model.replace(':', '-')}.jsonl"
     with ExitStack() as servers:
         chat: BaseChatModel | None = None
-        if temperatures or ASKING.intersection(chosen):
+        replied = None if replies is None else read_replies(replies)
+        asks = replied is None and prompts is None
+        if temperatures or (asks and ASKING.intersection(chosen)):
             chat = servers.enter_context(opened(model))
         found = Points(
             _world(world),
@@ -94,11 +103,19 @@ def rank(
             per_question=per_question,
             sampler=sampled_by(chat, temperatures) if chat is not None and temperatures else None,
             file=points,
+            only=replied,
         )
+        if prompts is not None:
+            wanted = [one for one in (*found.train(), *found.dev()) if one.has_contrast]
+            prompts.write_text("".join(f"{line}\n" for line in requests(wanted, form)), encoding="utf-8")
+            console.print(f"{len(wanted)} prompts in {prompts}.")
+            return
+        if replied is not None:
+            chat = replied_model(model, (*found.train(), *found.dev()), replied, form)
         shop = Workshop(
             train=found.train,
             model=chat,
-            journal=Journal(journal, Attempt) if chat is not None else None,
+            journal=Journal(journal, Attempt) if chat is not None and replied is None else None,
             max_chars=max_chars,
             fit=fit,
             form=form,

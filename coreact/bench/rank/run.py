@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -70,6 +70,7 @@ class Points:
         per_question: states of each question, 1 to 4.
         sampler: adds candidates, or None. Points that the file holds already are taken as they are.
         file: JSON lines of branching points, or None.
+        only: ids of the points to take; None: all.
 
     Raises:
         LabelFileError: a line of the file is no branching point.
@@ -84,7 +85,9 @@ class Points:
         per_question: int = 1,
         sampler: Sampler | None = None,
         file: Path | None = None,
+        only: Collection[str] | None = None,
     ) -> None:
+        self._only = only
         self.world = world
         self.seed = seed
         self._halves = parts(world, n=n, seed=seed)
@@ -112,7 +115,8 @@ class Points:
             sampler=self._sampler,
             known=known,
         ):
-            found.append(point)
+            if self._only is None or point.id in self._only:
+                found.append(point)
             if journal is not None and point.id not in known:
                 journal.add(point)
         return tuple(found)
