@@ -22,11 +22,11 @@ from langchain_core.messages import AIMessage, ToolMessage
 
 from coreact.bench.statistics import Interval, interval, paired_difference
 from coreact.bench.writers import prompted
-from coreact.generate import ContractGenerator, RubricGenerator
+from coreact.generate import ContractGenerator, HeuristicGenerator, RubricGenerator, Written
 from coreact.generate.gate.gate import Gate
 from coreact.generate.gate.gated import GatedGenerator
 from coreact.guide import CoReActMiddleware
-from coreact.rubric import Record
+from coreact.rubric import Record, State
 from coreact.worlds import Corpus, Question, World, contains_answer, exact_answer, gold_share
 
 CONTROL = "plain"
@@ -43,12 +43,14 @@ ARMS: dict[str, dict[str, Any] | None] = {
     "gated": {"retries": 2, "generator": "gated", "fallback": "none"},
     "gated rubric only": {"retries": 0, "generator": "gated", "fallback": "none"},
     "gated or heuristic": {"retries": 2, "generator": "gated"},
-    "constrained": {"retries": 2, "constrain": True},
+    "insisting": {"retries": 2, "generator": "insisting"},
+    "constrained": {"retries": 2, "generator": "insisting", "constrain": True},
 }
 """Settings of the middleware in each arm; None: no middleware. `generator` is a name in `GENERATORS`; without
 one the heuristic writes. Arms with retries verify: a step that its rubric rejects is proposed again. The
 ablation of Co-ReAct (arXiv 2605.23590, table of ablations) is `plain` (none), `untrained`, `gated` and
-`guided` (heuristic), each with verification and as `rubric only` without."""
+`guided` (heuristic), each with verification and as `rubric only` without. `insisting` and `constrained` have
+one rubric, the heuristic's with its search term as a veto; in the second the decoder is held to it too."""
 
 
 def _gated(model: BaseChatModel) -> RubricGenerator:
@@ -56,8 +58,26 @@ def _gated(model: BaseChatModel) -> RubricGenerator:
     return GatedGenerator(prompted(model), Gate(contracts=ContractGenerator(plan_length=2)))
 
 
-GENERATORS: dict[str, Callable[[BaseChatModel], RubricGenerator]] = {"prompted": prompted, "gated": _gated}
-"""The generators that need a model, by name."""
+class InsistingGenerator(HeuristicGenerator):
+    """The heuristic's rubrics, in which the name to search for is a veto: a decoder can be held to it."""
+
+    id = "insisting.1"
+
+    def write(self, state: State) -> Written:
+        """Write the rubric."""
+        written = super().write(state)
+        criteria = [
+            one.model_copy(update={"veto": True}) if one.id == "entity" else one for one in written.rubric
+        ]
+        return Written(written.rubric.model_copy(update={"criteria": tuple(criteria)}), written.cost)
+
+
+GENERATORS: dict[str, Callable[[BaseChatModel], RubricGenerator]] = {
+    "prompted": prompted,
+    "gated": _gated,
+    "insisting": lambda _: InsistingGenerator(),
+}
+"""The generators that are not the default, by name; some ask the model."""
 
 METRICS = (
     "gold_share",

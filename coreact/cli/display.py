@@ -25,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from coreact.judge import Judgement, Status, Verdict
+from coreact.judge.scoring.joint import joint_rubric
 from coreact.rubric import Criterion, Rubric
 from coreact.rubric.remarks import Remark
 from coreact.trace import (
@@ -153,14 +154,15 @@ def show_attempt(
         dispositions: what became of its actions, where it is the selected one.
     """
     parts: list[RenderableType] = [_attempt_head(attempt)]
+    shown = joint_rubric(rubric, attempt.own) if rubric is not None and attempt.own is not None else rubric
     for number, action in enumerate(attempt.actions):
         line = Text("→ ", "bold")
         line.append(first_lines(str(action)))
         if number < len(dispositions):
             line.append(f"  {dispositions[number]}", _DISPOSITION_STYLES[dispositions[number]])
         parts.append(Padding(line, (0, 0, 0, 2)))
-        if number < len(attempt.judgements):
-            parts.append(Padding(show_judgement(attempt.judgements[number], rubric=rubric), (0, 0, 0, 4)))
+        if number < len(attempt.outcomes):
+            parts.append(Padding(show_judgement(attempt.outcomes[number], rubric=shown), (0, 0, 0, 4)))
     return Group(*parts)
 
 
@@ -262,7 +264,7 @@ def show_step(
         parts.append(Padding(Text(_constraint_line(step.constraint), "dim"), (0, 0, 0, 2)))
     for attempt in step.attempts:
         chosen = step.dispositions if attempt.selected else ()
-        parts.append(show_attempt(attempt, attempt.rubric or step.rubric, dispositions=chosen))
+        parts.append(show_attempt(attempt, step.rubric, dispositions=chosen))
     parts.extend(show_observation(seen) for seen in observations)
     return Group(*parts)
 

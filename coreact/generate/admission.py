@@ -9,20 +9,30 @@ and a wrong veto would stop an agent whatever else is right.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
 from coreact.rubric import Criterion, CriterionKind, Polarity, Provenance, State
-from coreact.rubric.checks import Check
-from coreact.rubric.lint import SERIOUS, LintFinding, lint
+from coreact.rubric.checks import ArgumentContains, Check
+from coreact.rubric.checks.base import shown
+from coreact.rubric.lint import MAX_CHECK_PARTS, SERIOUS, LintFinding, lint, parts_of
 from coreact.rubric.remarks import Problem, Remark
 from coreact.rubric.rubric import MAX_CRITERION_CHARS
 
 MOST = 5
 """Criteria of one step that an agent can heed (Co-ReAct asks for three to five)."""
+
+LIGHTEST, HEAVIEST = 1e-6, 1e6
+"""Weights that are let in: beyond them one criterion is all of a rubric, and sums are no numbers."""
+
+MOST_TERMS = 8
+"""Terms of a check: all of them stand in what the agent is told."""
+
+MAX_TERM_CHARS = 200
+"""Longest text in a check, wherever it stands."""
 
 _READ = 50  # proposals that are looked at; the rest is counted and left
 _DROPPED: frozenset[Problem] = SERIOUS | {"duplicate"}
@@ -112,9 +122,10 @@ def _criterion(proposal: Proposed, criterion_id: str, source: str, remarks: list
         tell("dropped", f"it is longer than {MAX_CRITERION_CHARS} characters", "over_long")
         return None
     weight = 1.0 if proposal.weight is None else proposal.weight
-    if not math.isfinite(weight) or weight <= 0:
+    if not LIGHTEST <= weight <= HEAVIEST:
         # Not made positive: a negative weight may have meant that the thing is bad.
-        tell("dropped", f"its weight {weight:g} is not a positive number", "weight")
+        told = f"its weight {shown(weight)} is no number from {LIGHTEST:g} to {HEAVIEST:g}"
+        tell("dropped", told, "weight")
         return None
     check: Check | None = None
     if proposal.check is not None:
@@ -122,6 +133,10 @@ def _criterion(proposal: Proposed, criterion_id: str, source: str, remarks: list
             check = _CHECK.validate_python(proposal.check)
         except (ValidationError, RecursionError):
             tell("repaired", "its check cannot be read, so that a judge must decide it", "broken_check")
+    if check is not None and (reason := _too_much(check)):
+        # Not left as prose: the text may say nothing without it.
+        tell("dropped", reason, "over_long")
+        return None
     try:
         return Criterion(
             id=criterion_id,
@@ -137,3 +152,12 @@ def _criterion(proposal: Proposed, criterion_id: str, source: str, remarks: list
     except ValidationError as error:
         tell("dropped", f"it is no criterion: {error.errors()[0]['msg']}", "unreadable")
         return None
+
+
+def _too_much(check: Check) -> str | None:
+    if isinstance(check, ArgumentContains) and len(check.terms) > MOST_TERMS:
+        return f"its check has {len(check.terms)} terms; {MOST_TERMS} are enough"
+    parts = islice(parts_of(check), MAX_CHECK_PARTS)  # lint refuses what has more
+    if any(len(part) > MAX_TERM_CHARS for part in parts):
+        return f"a text in its check is longer than {MAX_TERM_CHARS} characters"
+    return None

@@ -22,6 +22,7 @@ from coreact.errors import ConfigError, RubricParseError
 from coreact.generate.admission import Proposed, admitted
 from coreact.generate.compiling import compiled
 from coreact.judge.records import Judgement
+from coreact.judge.scoring.joint import joint_score
 from coreact.rubric.remarks import Remark
 from coreact.rubric.rubric import Rubric
 from coreact.rubric.state import State
@@ -113,43 +114,7 @@ def own_score(own: Judgement | None, golden: Judgement | None = None, *, share: 
         raise ConfigError(f"share={share} is not in [0, 1].", remedy="Give a share such as 0.5.")
     if golden is None:
         return None if own is None else own.score
-    kept = 0.0 if own is None else own.score
-    if golden.score is None or kept is None:
-        return golden.score
-    return max(0.0, golden.score - share * (1 - kept))
-
-
-def joined(golden: Rubric, own: Rubric, *, share: float = 0.5) -> Rubric:
-    """One rubric of both, in which the own criteria can only cost.
-
-    Own criteria get `share / (1 + share)` of the weight, and the pass mark rises by as much: who keeps all
-    of them needs what the golden rubric asks for, who breaks them all needs `share` more. So the plain
-    arithmetic of a rubric does what `own_score` does, and a stored attempt can be judged again by it.
-
-    Args:
-        golden: the rubric that somebody else wrote; its criteria keep their order and come first.
-        own: the policy's; ids get the prefix `own-`.
-        share: as in `own_score`, above 0 and at most 1.
-
-    Raises:
-        ConfigError: `share` is out of range.
-    """
-    if not 0 < share <= 1:
-        raise ConfigError(f"share={share} is not above 0 and at most 1.", remedy="Give a share such as 0.5.")
-    part = share / (1 + share)
-    theirs = [c.model_copy(update={"weight": golden.share(c) * (1 - part)}) for c in golden]
-    mine = [
-        c.model_copy(
-            update={
-                "id": f"own-{c.id}",
-                "weight": own.share(c) * part,
-                "depends_on": tuple(f"own-{name}" for name in c.depends_on),
-            }
-        )
-        for c in own
-    ]
-    threshold = min(1.0, golden.threshold * (1 - part) + part)
-    return Rubric(criteria=(*theirs, *mine), scope=golden.scope, threshold=threshold)
+    return joint_score(golden.score, 0.0 if own is None else own.score, share=share)
 
 
 class _Block(NamedTuple):

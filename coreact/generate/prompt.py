@@ -29,7 +29,7 @@ Form = Literal["records", "lines"]
 """How a model writes criteria. `records`: JSON by schema, each with its check where one exists; `lines`:
 `1. [0.4] …`, one criterion a line, whose checks are read off the sentences."""
 
-BUILDER = 1
+BUILDER = 2
 """Version of the code below, part of every prompt's version: raise it when bytes change."""
 
 EXAMPLE_NAMES = ("Ada Blom", "Lund")
@@ -37,6 +37,8 @@ EXAMPLE_NAMES = ("Ada Blom", "Lund")
 
 _GIVEN_CHARS = 1_000
 _DESCRIPTION_CHARS = 240
+_EXAMPLE_CHARS = 600  # of an example's question
+_EXAMPLE_CRITERIA = 8
 _SHORTENED = 160  # characters of an old observation, where not all fits
 _BLOCK = 4  # steps that are shortened together, so that prompts in between share their beginning
 _PLAIN_NAME = re.compile(r"[A-Za-z_][\w.-]{0,63}\Z")
@@ -96,13 +98,13 @@ def step_prompt(
     Args:
         state: the state that the action is taken in.
         form: how the criteria are to be written.
-        exemplars: rubrics of similar questions.
+        exemplars: rubrics of similar questions; of a long one the question and the criteria are cut.
         observation_chars: most characters of one observation.
         max_chars: characters of the trajectory from which on its oldest observations are shortened.
     """
     written = template(f"step_{form}")
     sections = trajectory(state, observation_chars=observation_chars, max_chars=max_chars)
-    shown = [*sections, *_examples(exemplars)]
+    shown = [*sections, *_examples(exemplars, frozenset(words(state.question)))]
     return Prompt(
         instructions=f"{UNTRUSTED}\n\n{written.text}",
         material=f"{fenced(shown)}\n\n{_task(state, form, exemplars)}",
@@ -185,11 +187,13 @@ def plain_names(state: State) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _examples(exemplars: Sequence[Exemplar]) -> list[Section]:
+def _examples(exemplars: Sequence[Exemplar], wanted: frozenset[str]) -> list[Section]:
     found = []
     for at, example in enumerate(exemplars, 1):
-        found.append(Section(f"e{at}", f"example {at}: another question", example.question, f"example-{at}"))
-        criteria = render_rubric(example.rubric)
+        question = excerpt(example.question, _EXAMPLE_CHARS, wanted)
+        found.append(Section(f"e{at}", f"example {at}: another question", question, f"example-{at}"))
+        # The first ones: none of them depends on a later one.
+        criteria = render_rubric(Rubric(criteria=example.rubric.criteria[:_EXAMPLE_CRITERIA]))
         found.append(
             Section(f"r{at}", f"example {at}: criteria that served it well", criteria, f"rubric-{at}")
         )

@@ -14,6 +14,7 @@ what follows a tag, and a failure is an error instead of an empty text.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -35,6 +36,9 @@ from coreact.rubric.canonical import digest
 from coreact.rubric.remarks import Problem, Remark
 from coreact.rubric.text import NO_CRITERION, TOO_MANY, parse_rubric
 
+_READ_CHARS = 16_000
+_READ_LINES = 200
+_BAD_LINES = 20  # after so many a reply is no rubric with flaws, and each costs reading it again
 _MARK = re.compile(r"\s{0,8}(?:\d{1,3}[.)]|[-*•])\s{1,8}")
 
 READER = 1
@@ -124,7 +128,8 @@ class PromptedGenerator:
 
     async def awrite(self, state: State) -> Written:
         """The same, without blocking the event loop."""
-        prompt, reading = self.prompt(state), _Reading(self, state)
+        # In a thread: exemplars may come from a file or a model.
+        prompt, reading = await asyncio.to_thread(self.prompt, state), _Reading(self, state)
         try:
             if self._form == "lines":
                 lines = await self._asker.aask_text(prompt.instructions, prompt.material, reading.lines)
@@ -163,8 +168,8 @@ class _Reading:
 
     def _readable(self, text: str) -> list[Proposed]:
         """The criteria in a text; a line that is none costs that line, and the remark says why."""
-        lines = self._weighted(text.splitlines())
-        while True:
+        lines = self._weighted(text[:_READ_CHARS].splitlines()[:_READ_LINES])
+        for _ in range(_BAD_LINES):
             try:
                 return [Proposed(one.text, one.weight) for one in parse_rubric("\n".join(lines))]
             except RubricParseError as error:
@@ -179,6 +184,9 @@ class _Reading:
                 problem: Problem = "weight" if "weight" in error.reason else "unreadable"
                 self._remarks.append(Remark.about(lines[at], "dropped", error.reason, problem))
                 del lines[at]
+        reason = f"more than {_BAD_LINES} lines of it cannot be read"
+        self._remarks.append(Remark(deed="refused", reason=reason, problem="unreadable"))
+        raise UnreadableError("most of its lines are not like `1. [0.4] criterion`")
 
     def _weighted(self, lines: list[str]) -> list[str]:
         """The lines as they are; where a list has no weight at all, its items weigh alike."""

@@ -25,6 +25,7 @@ from coreact.generate.generator import RubricGenerator, Written
 from coreact.generate.prompt import template, trajectory
 from coreact.judge.asking import Asking, Request, aserve, record_of, serve, work
 from coreact.judge.failure import Throttle
+from coreact.judge.panel.family import model_names
 from coreact.judge.records import Cost
 from coreact.judge.structured import Asked, Output, ReplyError, StructuredModel
 from coreact.judge.transcript import UNTRUSTED, Section, fenced
@@ -107,6 +108,11 @@ class QuestionGenerator:
         version = digest([prompts, self._asker.identity, most, answer is not None])
         self._source = f"questions:{self._asker.name}@{version.rsplit(':', 1)[-1][:8]}"
         self.id = f"{self._source}+{inner.id}"
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Names of the models that ask and that write: a judge should be of none of their families."""
+        return tuple(dict.fromkeys((self._asker.name, *model_names(self._inner))))
 
     def write(self, state: State) -> Written:
         """Write the inner rubric with the answers added, blocking.

@@ -18,6 +18,7 @@ from typing import Literal, NamedTuple, get_args
 from coreact.errors import ConfigError
 from coreact.generate.entities import OPENERS
 from coreact.generate.generator import NoRubricError, RubricGenerator, Written
+from coreact.judge.panel.family import model_names
 from coreact.judge.records import Judgement, Status
 from coreact.rubric.checks import DoesNotStop, Stops
 from coreact.rubric.remarks import Remark
@@ -100,6 +101,11 @@ class StagedGenerator:
         self._default = default
         parts = [f"{stage}={generator.id}" for stage, generator in self._by_stage.items()]
         self.id = f"staged({', '.join(parts + ([f'*={default.id}'] if default is not None else []))})"
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Names of the models that write: a judge should be of none of their families."""
+        return model_names(*self._by_stage.values(), self._default)
 
     def write(self, state: State) -> Written:
         """Write the rubric with the generator of the stage, blocking.

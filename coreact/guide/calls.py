@@ -18,18 +18,24 @@ from typing import Any
 from langchain_core.messages import AnyMessage
 from langgraph.errors import GraphBubbleUp
 
-from coreact.errors import ModelCallError
+from coreact.errors import ConfigError, ModelCallError
 from coreact.generate.constraining import Constraint
+from coreact.generate.own import own_rubric
 from coreact.guide.loop import Announce, CallModel, Decision, Failed, Proposal
 from coreact.guide.session import Opened, event_of
 from coreact.guide.settings import GuideSettings
 from coreact.host.messages import injected
 from coreact.host.streams import Writer, aquietly, quietly
+from coreact.judge import Cost
+from coreact.judge.failure import classify
 
 Ask = Callable[[Sequence[AnyMessage], Constraint | None], Any]
 """Makes one model call with these messages after the conversation, held to a constraint if there is one."""
 
 AskAsync = Callable[[Sequence[AnyMessage], Constraint | None], Awaitable[Any]]
+
+Strip = Callable[[Any, str], Any]
+"""The result of a call, its assistant message with another text; the result itself stays as it is."""
 
 Read = Callable[[Any, float], Proposal]
 """Reads the proposal off what a call returned; the second argument is its duration in seconds."""
@@ -42,6 +48,7 @@ class ModelCalls:
         settings: how to guide.
         opened: the decision.
         read: reads a proposal off the result of a call.
+        strip: puts another text into the assistant message of such a result.
         write: sends an event to custom streams; None where nobody listens.
     """
 
@@ -51,10 +58,13 @@ class ModelCalls:
         opened: Opened,
         *,
         read: Read,
+        strip: Strip,
         write: Writer | None,
     ) -> None:
         self._opened = opened
         self._read = read
+        self._strip = strip
+        self._own = settings.own_rubric
         self._write = write
         self._may_reject = settings.retries > 0 or settings.candidates > 1
         self._live = settings.stream == "live"
@@ -109,7 +119,7 @@ class ModelCalls:
             except GraphBubbleUp:
                 raise
             except Exception as error:  # noqa: BLE001 - a model's client may raise anything; see _later_failure
-                if held is None:
+                if held is None or not refused(error):
                     return _later_failure(error, wanted)
                 held, unheld = None, _unheld(error)
         return self._proposal(result, started, unheld)
@@ -125,14 +135,21 @@ class ModelCalls:
             except GraphBubbleUp:
                 raise
             except Exception as error:  # noqa: BLE001 - a model's client may raise anything; see _later_failure
-                if held is None:
+                if held is None or not refused(error):
                     return _later_failure(error, wanted)
                 held, unheld = None, _unheld(error)
         return self._proposal(result, started, unheld)
 
     def _proposal(self, result: Any, started: float, unheld: str) -> Proposal:
-        proposal = self._read(result, time.perf_counter() - started)
-        return replace(proposal, unheld=unheld) if unheld else proposal
+        seconds = time.perf_counter() - started
+        proposal = self._read(result, seconds)
+        if self._own and (rest := own_rubric(proposal.text).rest) != proposal.text:
+            # What it wrote for itself is no part of its answer; the record keeps the message as it came.
+            without = self._read(self._strip(result, rest), seconds)
+            proposal = replace(proposal, actions=without.actions, payload=without.payload)
+        if unheld:
+            proposal = replace(proposal, unheld=unheld, cost=proposal.cost + Cost(calls=1))
+        return proposal
 
     def _quiet(self, wanted: CallModel) -> bool:
         if not self._may_reject:
@@ -149,6 +166,13 @@ def _added(wanted: CallModel) -> list[AnyMessage]:
 
 def _unheld(error: Exception) -> str:
     return f"The constraint was refused, and the model asked without: {type(error).__name__}: {error}."
+
+
+def refused(error: Exception) -> bool:
+    """Whether a model's client or server may just not know how to be held: anything else is a failure."""
+    status = getattr(error, "status_code", None)
+    unable = type(error) in (NotImplementedError, TypeError, ValueError) or isinstance(error, ConfigError)
+    return unable or (status in (400, 404, 422) and classify(error) == "bug")
 
 
 def _later_failure(error: Exception, wanted: CallModel) -> Failed:

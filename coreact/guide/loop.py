@@ -22,11 +22,12 @@ from typing import Any, Literal
 
 from coreact.errors import CoReActError
 from coreact.generate.constraining import Constraint, constraint
-from coreact.generate.own import joined, own_rubric
+from coreact.generate.own import own_rubric
 from coreact.generate.prompt import template
 from coreact.guide.settings import GuideSettings, Policy
 from coreact.guide.wording import feedback, guidance
 from coreact.judge import Cost, Judgement, Verdict, judgement, run_checks, undecided
+from coreact.judge.scoring.joint import joint_rubric
 from coreact.rubric import Action, Criterion, Rubric, State, Step
 from coreact.rubric.remarks import Remark
 from coreact.trace import Attempt, AttemptSource, Disposition, Rung
@@ -266,7 +267,7 @@ class _Run:
             best = self.tried[self._best()].attempt
             if not self._worth_a_retry(best) or self._is_used_up():
                 break
-            told = feedback(best.rubric or rubric, best.actions, best.judgements)
+            told = feedback(shown_rubric(rubric, best), best.actions, best.outcomes)
             before = len(self.tried)
             yield from self._attempt(rubric, count=1, source="retry", told=told)
             if len(self.tried) == before or self._repeats_itself():
@@ -287,21 +288,25 @@ class _Run:
         for tried in self.tried[first:]:
             judgements: list[Judgement] = []
             state = self.state
-            own = self._own(rubric, tried) if self.settings.own_rubric else None
-            wanted = own or rubric
+            own = self._own(tried) if self.settings.own_rubric else None
+            kept: list[Judgement] = []
             for at, action in enumerate(tried.proposal.actions):
                 before = tried.proposal.actions[at - 1].call if at else None
                 if before is not None:  # a call that does the same as its sibling is a repeat
                     state = state.after(Step(call=before), decisions=0)
-                judgements.append((yield from self._judge(wanted, action, state)))
-            tried.attempt = tried.attempt.model_copy(update={"rubric": own, **_rejection(judgements)})
-            yield Announce(event="attempt", rubric=wanted, attempt=tried.attempt)
+                judgements.append((yield from self._judge(rubric, action, state)))
+                if own is not None:
+                    kept.append((yield from self._judge(own, action, state)))
+            update = {"own": own, "judgements": tuple(judgements), "own_judgements": tuple(kept)}
+            judged = tried.attempt.model_copy(update=update)
+            tried.attempt = judged.model_copy(update=_rejection(judged.outcomes))
+            yield Announce(event="attempt", rubric=rubric, attempt=tried.attempt)
 
-    def _own(self, rubric: Rubric, tried: _Tried) -> Rubric | None:
-        """The rubric with the criteria that the model wrote for itself, which can only cost."""
+    def _own(self, tried: _Tried) -> Rubric | None:
+        """The criteria that the model wrote for itself in this attempt."""
         found = own_rubric(tried.proposal.text, self.state)
         self.remarks.extend(found.remarks)
-        return None if found.rubric is None else joined(rubric, found.rubric)
+        return found.rubric
 
     def _judge(self, rubric: Rubric, action: Action, state: State) -> Generator[Request, Any, Judgement]:
         checked = run_checks(rubric, action, state)
@@ -330,7 +335,12 @@ class _Run:
             if index:  # the first attempt is the call that the plain agent makes as well
                 self.extra += reply.cost
             attempt = Attempt(
-                index=index, source=source, message=reply.message, actions=reply.actions, cost=reply.cost
+                index=index,
+                source=source,
+                message=reply.message,
+                actions=reply.actions,
+                unheld=reply.unheld,
+                cost=reply.cost,
             )
             self.tried.append(_Tried(proposal=reply, attempt=attempt))
 
@@ -343,7 +353,7 @@ class _Run:
         return max(range(len(self.tried)), key=lambda at: (*_rank(self.tried[at].attempt), -at))
 
     def _worth_a_retry(self, best: Attempt) -> bool:
-        passed = [judged.passed for judged in best.judgements]
+        passed = [judged.passed for judged in best.outcomes]
         if False not in passed:
             return False
         # Where some calls of a message are good, they run and the bad ones are answered with the
@@ -358,7 +368,7 @@ class _Run:
         return self.settings.limits.rung(self.spent + self.extra) == "plain"
 
     def _dispositions(self, attempt: Attempt) -> tuple[Disposition, ...]:
-        passed = [judged.passed for judged in attempt.judgements]
+        passed = [judged.passed for judged in attempt.outcomes]
         mixed = False in passed and not all(verdict is False for verdict in passed)
         return tuple(
             self._disposition(action, verdict, hand_back=mixed and self.settings.retries > 0)
@@ -402,10 +412,15 @@ class _Run:
         )
 
 
+def shown_rubric(rubric: Rubric, attempt: Attempt) -> Rubric:
+    """The criteria that an attempt was held to, its own included, as the model is told of them."""
+    return rubric if attempt.own is None else joint_rubric(rubric, attempt.own)
+
+
 def _rank(attempt: Attempt) -> tuple[float, float]:
     """Sort key, higher is better: the share of actions that pass, then the mean score."""
     worth = {True: 1.0, None: 0.5, False: 0.0}
-    judged = attempt.judgements
+    judged = attempt.outcomes
     if not judged:
         return (0.0, 0.0)
     passed = sum(worth[one.passed] for one in judged) / len(judged)
@@ -414,7 +429,7 @@ def _rank(attempt: Attempt) -> tuple[float, float]:
 
 
 def _rejection(judgements: Sequence[Judgement]) -> dict[str, Any]:
-    update: dict[str, Any] = {"judgements": tuple(judgements)}
+    update: dict[str, Any] = {}
     reasons = [v for judged in judgements if judged.passed is False for v in judged.unmet]
     if reasons:
         update["rejected_by"] = next((v.decided_by for v in reasons), "check")

@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self, cast
 
 from langchain.agents.middleware.types import (
@@ -42,7 +43,7 @@ from coreact.guide.loop import Decision, Proposal
 from coreact.guide.session import ANSWER, DecisionGuide, Opened, proposal_of
 from coreact.guide.settings import GuideSettings
 from coreact.guide.status import CoReActState, HeldCall, StepStatus
-from coreact.host.messages import SOURCE, SOURCE_KEY
+from coreact.host.messages import SOURCE, SOURCE_KEY, retold
 from coreact.host.state import STATUS_KEY, without_status
 from coreact.host.streams import writer_of
 from coreact.judge import Judge
@@ -170,7 +171,8 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
         )
 
     def _calls(self, opened: Opened, request: ModelRequest[Any]) -> ModelCalls:
-        return ModelCalls(self.settings, opened, read=_proposal, write=writer_of(request.runtime))
+        write = writer_of(request.runtime)
+        return ModelCalls(self.settings, opened, read=_proposal, strip=_stripped, write=write)
 
     def _answer(
         self, opened: Opened, decision: Decision | None, response: ModelResponse[Any]
@@ -364,9 +366,10 @@ def _after_asking(
 
 
 def _may_constrain(request: ModelRequest[Any], opened: Opened) -> bool:
-    """Whether all that the model may call is ours to narrow: no structured answer, no tool of its server."""
+    """Whether its calls are ours to narrow: no structured answer, no choice made, no tool of the server."""
     known = len(opened.state.tools) if opened.state is not None else -1
-    return request.response_format is None and len(request.tools) == known
+    free = request.response_format is None and request.tool_choice is None
+    return free and len(request.tools) == known
 
 
 def _with(
@@ -377,6 +380,11 @@ def _with(
     if held is not None and opened.state is not None:
         request = request.override(**langchain_request(held, opened.state.tools))
     return request
+
+
+def _stripped(response: ModelResponse[Any], text: str) -> ModelResponse[Any]:
+    message = assistant(response)
+    return replace(response, result=[retold(one, text) if one is message else one for one in response.result])
 
 
 def _proposal(response: ModelResponse[Any], seconds: float) -> Proposal:

@@ -31,7 +31,7 @@ from coreact.guide.loop import Decision, Proposal
 from coreact.guide.session import DecisionGuide, Opened, proposal_of
 from coreact.guide.settings import GuideSettings
 from coreact.guide.status import HeldCall
-from coreact.host.messages import SOURCE, SOURCE_KEY
+from coreact.host.messages import SOURCE, SOURCE_KEY, retold
 from coreact.host.state import STATUS_KEY, without_status
 from coreact.host.streams import current_writer
 from coreact.judge import Judge
@@ -167,7 +167,8 @@ class _GuidedNode:
         )
 
     def _calls(self, opened: Opened) -> ModelCalls:
-        return ModelCalls(self._guide.settings, opened, read=_proposal, write=current_writer())
+        settings, write = self._guide.settings, current_writer()
+        return ModelCalls(settings, opened, read=_proposal, strip=_stripped, write=write)
 
     def _closed(self, update: Any, opened: Opened, decision: Decision | None) -> dict[str, Any]:
         message = _last_assistant(update)
@@ -179,6 +180,14 @@ class _GuidedNode:
         if inspect.iscoroutinefunction(self._node):
             return await self._node(state)
         return await asyncio.to_thread(self._node, state)
+
+
+def _stripped(update: Any, text: str) -> Any:
+    message = _last_assistant(update)
+    if message is None:
+        return update
+    messages = [retold(one, text) if one is message else one for one in _messages(update)]
+    return {**update, "messages": messages}
 
 
 def _shown(state: Any, added: Sequence[AnyMessage]) -> Any:
@@ -218,6 +227,10 @@ def _is_for_one_request(message: Any) -> bool:
 
 
 def _last_assistant(update: Any) -> AIMessage | None:
+    found = reversed(_messages(update))
+    return next((message for message in found if isinstance(message, AIMessage)), None)
+
+
+def _messages(update: Any) -> list[Any]:
     found = update.get("messages", ()) if isinstance(update, Mapping) else ()
-    messages = found if isinstance(found, list | tuple) else [found]
-    return next((message for message in reversed(messages) if isinstance(message, AIMessage)), None)
+    return list(found) if isinstance(found, list | tuple) else [found]

@@ -28,7 +28,7 @@ from coreact import __version__
 from coreact.errors import CoReActError
 from coreact.generate import RubricGenerator
 from coreact.guide.drivers import HEURISTIC
-from coreact.guide.loop import Announce, Decision, Loop, Proposal, decide
+from coreact.guide.loop import Announce, Decision, Loop, Proposal, decide, shown_rubric
 from coreact.guide.settings import GuideSettings
 from coreact.guide.status import HeldCall, StepStatus
 from coreact.guide.wording import refusal
@@ -53,6 +53,8 @@ class Session:
     """The prompt of the last recorded step, to store only what the next one adds."""
     tools: tuple[ToolContract, ...] | None = None
     """The tools of the last recorded step."""
+    next_step: int = 0
+    """Number of the step that comes after the last recorded one."""
     last_rubric: Rubric | None = None
     """The last rubric written without fault, for the fallback `last_good`."""
 
@@ -109,7 +111,7 @@ class DecisionGuide:
         self._lock = threading.Lock()
 
     def check_kin(self, agent: str) -> None:
-        """Warn or refuse, once for each agent's model, where the judge is of its family.
+        """Warn or refuse, once for each agent's model, where the judge is of its family or a writer's.
 
         Raises:
             ConfigError: it is, and the settings say `refuse`.
@@ -117,11 +119,10 @@ class DecisionGuide:
         if agent in self._kin:
             return
         if judges := model_names(self.judge):
-            writers = model_names(self.generator)
             check_families(
                 judge=judges,
                 agent=agent,
-                generator=writers[0] if writers else None,
+                generator=model_names(self.generator),
                 policy=self.settings.same_family,
             )
         self._kin.add(agent)
@@ -223,7 +224,7 @@ class DecisionGuide:
         errors = list(decision.errors) if decision is not None else []
         if opened.error is not None:
             errors.append(f"{type(opened.error).__name__}: {opened.error}")
-        judgements = decision.chosen.judgements if decision is not None else ()
+        judgements = decision.chosen.outcomes if decision is not None else ()
         scores = [one.score for one in judgements if one.score is not None]
         score = sum(scores) / len(scores) if scores else None
         run_score, run_judged = opened.run_score, opened.run_judged
@@ -265,8 +266,13 @@ class DecisionGuide:
         assert self.recorder is not None  # noqa: S101 - the caller checked; this tells the type checker
         prompt: list[BaseMessage] = [SystemMessage(opened.system)] if opened.system else []
         prompt.extend(opened.messages)
-        kept = _common(opened.session.recorded, prompt)
-        opened.session.recorded[kept:] = prompt[kept:]
+        session = opened.session
+        if opened.step != session.next_step:  # decided again, or elsewhere: what went before is not in memory
+            session.recorded.clear()
+            session.tools = None
+        session.next_step = opened.step + 1
+        kept = _common(session.recorded, prompt)
+        session.recorded[kept:] = prompt[kept:]
         attempts = decision.attempts if decision is not None else ()
         if decision is None and message is not None:
             plain = proposal_of(message, payload=None)
@@ -390,11 +396,11 @@ def _held(decision: Decision | None) -> dict[str, HeldCall]:
         return held
     chosen = decision.chosen
     for action, judged, disposition in zip(
-        chosen.actions, chosen.judgements, decision.dispositions, strict=True
+        chosen.actions, chosen.outcomes, decision.dispositions, strict=True
     ):
         if disposition in ("blocked", "returned", "asked"):
             key = action.call.id if action.call is not None else ANSWER
-            wanted = chosen.rubric or decision.rubric
+            wanted = shown_rubric(decision.rubric, chosen)
             held[key] = HeldCall(disposition=disposition, text=refusal(wanted, action, judged))
     return held
 

@@ -74,8 +74,9 @@ class GuideSettings(Settings):
     show_rubric: bool = True
     """Whether the model sees the criteria before it proposes. Off: it meets them in feedback only."""
     own_rubric: bool = False
-    """Whether the model writes criteria of its own before it acts (Think-with-Rubrics). They join the
-    rubric and can only cost: an attempt passes if it passes by the rubric, and by what it set itself."""
+    """Whether the model writes criteria of its own before it acts (Think-with-Rubrics). They can only cost:
+    an attempt passes if it passes by the rubric and does not fail by what it set itself. The block in which
+    it wrote them is taken out of its message before anyone else reads it; the record keeps it."""
     constrain: bool = False
     """Whether hard executable criteria also become constraints on decoding (tool choice, narrowed argument
     schemas), so that the model cannot propose what would be refused. Soft criteria never do. A server that

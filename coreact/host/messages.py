@@ -157,6 +157,17 @@ def is_injected(message: BaseMessage) -> bool:
     return SOURCE_KEY in message.additional_kwargs
 
 
+def retold(message: BaseMessage, text: str) -> BaseMessage:
+    """A copy of a message that says something else; what is no text (calls, images) stays."""
+    content: Any = text
+    if not isinstance(message.content, str):
+        others = [
+            block for block in message.content if isinstance(block, dict) and block.get("type") != "text"
+        ]
+        content = [*([{"type": "text", "text": text}] if text else []), *others]
+    return message.model_copy(update={"content": content})
+
+
 def message_json(message: BaseMessage) -> dict[str, Any]:
     """A message as plain JSON: `{"type": …, "data": …}`, readable by `messages_from_dict`."""
     return {"type": message.type, "data": message.model_dump(mode="json", fallback=str)}

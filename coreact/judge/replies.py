@@ -77,12 +77,19 @@ def said(message: AIMessage) -> str:
     finish = _answered(message)
     if finish in _CUT_SHORT:
         raise UnreadableError("it is cut short", cause="budget")
-    text = _THOUGHT.sub("", str(message.text), count=1).strip()
+    text = _after_thought(str(message.text)).strip()
     if text.startswith("<think>"):
         raise UnreadableError("it is a thought that does not end")
     if not text:
         raise UnreadableError("it is empty")
     return text
+
+
+def _after_thought(text: str) -> str:
+    """The text behind a thought that it begins with; some servers leave out the tag that opens it."""
+    if "</think>" in text and "<think>" not in text and not text.lstrip().startswith("{"):
+        return text.rpartition("</think>")[2]
+    return _THOUGHT.sub("", text, count=1)
 
 
 def _answered(message: AIMessage) -> str:
@@ -95,7 +102,7 @@ def _answered(message: AIMessage) -> str:
 
 
 def _object(text: str, finish: str) -> Any:
-    said = _THOUGHT.sub("", text, count=1).strip()
+    said = _after_thought(text).strip()
     if not said:
         raise UnreadableError("it is empty", cause=_cut_short(finish))
     fenced = _FENCED.match(said)

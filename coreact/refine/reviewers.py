@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from coreact.errors import ConfigError
 from coreact.judge.consult import aconsult, consult
+from coreact.judge.panel.family import model_names
 from coreact.judge.records import Cost, Evidence, Status, Verdict
 from coreact.judge.runner import Judge, Ruling
 from coreact.refine.feedback import merged_text
@@ -39,6 +40,11 @@ class Reviewers:
             )
         self._reviewers = tuple(reviewers)
         self.id = f"reviewers({', '.join(one.id for one in reviewers)})"
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Names of the models behind the reviewers, for the look at families."""
+        return model_names(*self._reviewers)
 
     def judge(self, criteria: tuple[Criterion, ...], action: Action, state: State) -> Ruling:
         """Ask one after the other and merge."""

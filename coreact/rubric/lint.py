@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache, partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, Literal, NamedTuple
 
 from coreact.rubric.checks import (
@@ -44,6 +44,12 @@ MAX_WORDS = 40
 COMPARED = 50
 """Every criterion is compared with the earlier ones among the first so many."""
 
+MAX_CHECK_CHARS = 8_000
+"""Most characters that the texts and numbers of a check may have together, names of keys included."""
+
+MAX_CHECK_PARTS = 1_000
+"""Most texts, numbers and containers that a check may hold."""
+
 SERIOUS: frozenset[Problem] = frozenset(
     {
         "unsafe",
@@ -59,6 +65,7 @@ SERIOUS: frozenset[Problem] = frozenset(
 """Problems with which a criterion must not guide."""
 
 _LOOKED_AT = 1000  # characters of a text; what is longer is refused for its length
+_OVERLAP = 200  # characters that two looks at what a check holds share
 _ALIKE = 0.8  # share of words that a criterion and a longer one that contains it have in common
 _SECRET_CHARS = 1000
 # A secret made of these cannot be told from other text.
@@ -139,13 +146,15 @@ def _faults(
     elif said.length > MAX_WORDS:
         yield _Fault("over_long", f"it has {said.length:.0f} words; {MAX_WORDS} are enough")
     check = criterion.check
-    explained = "" if check is None else check.explain()[:_LOOKED_AT]
+    told = _NOTHING if check is None else _told(check)
+    if told.too_long:
+        yield _Fault("over_long", told.too_long)
     if reason := injection(text):
         yield _Fault("unsafe", reason)
-    elif explained and (reason := injection(explained)):
+    elif reason := next(filter(None, map(injection, told.looks())), None):
         yield _Fault("unsafe", f"its check: {reason}")
     if criterion.visibility == "policy" and needles:
-        folded = f" {fold(text[:_LOOKED_AT])} | {fold(explained)} "
+        folded = f" {' | '.join(map(fold, (text[:_LOOKED_AT], told.explained, told.held)))} "
         if any(needle in folded for needle in needles):
             yield _Fault("leaking", "it holds what its reader must not know")
     if isinstance(check, UnknownCheck):
@@ -169,6 +178,75 @@ def _needle(secret: str) -> str:
         return ""
     folded = fold(secret)
     return "" if _SAYS_NOTHING.issuperset(folded.split()) else f" {folded} "
+
+
+# --- what a check tells ------------------------------------------------------------------------
+
+
+class _Told(NamedTuple):
+    """What of a check may reach a prompt: how it explains itself, and what its reasons may quote."""
+
+    explained: str
+    held: str
+    """Its texts and numbers, one a line: a reason may write those of a schema side by side."""
+    too_long: str
+    """Why it cannot be looked at whole; empty where it was."""
+
+    def looks(self) -> Iterator[str]:
+        """Pieces that can be looked at whole."""
+        if self.explained:
+            yield self.explained
+        for at in range(0, len(self.held), _LOOKED_AT - _OVERLAP):
+            yield self.held[at : at + _LOOKED_AT]
+
+
+_NOTHING = _Told("", "", "")
+
+
+def _told(check: Check) -> _Told:
+    held, whole = _held(check)
+    if not whole:  # nor is it explained, which takes as long as there is to tell
+        reason = f"its check holds more than {MAX_CHECK_CHARS} characters or {MAX_CHECK_PARTS} values"
+        return _Told("", held, reason)
+    explained = check.explain()
+    if len(explained) <= _LOOKED_AT:
+        return _Told(explained, held, "")
+    reason = f"its check takes {len(explained)} characters to explain; {_LOOKED_AT} are enough"
+    return _Told(explained[:_LOOKED_AT], held, reason)
+
+
+def _held(check: Check) -> tuple[str, bool]:
+    found: list[str] = []
+    left = MAX_CHECK_CHARS
+    for at, part in enumerate(parts_of(check)):
+        left -= len(part)
+        if at == MAX_CHECK_PARTS or left < 0:
+            return "\n".join(found), False
+        if part:
+            found.append(part)
+    return "\n".join(found), True
+
+
+def parts_of(check: Check) -> Iterator[str]:
+    """Every text and number in the fields of a check, its kind left out, keys before their values.
+
+    In order and lazily; an empty text for each container, so that whoever counts comes to an end.
+    """
+    # The kind is ours, or else `explain` tells it.
+    waiting: list[Iterator[Any]] = [iter([value for name, value in check if name != "kind"])]
+    while waiting:
+        for value in waiting[-1]:
+            if isinstance(value, Mapping):
+                waiting.append(chain.from_iterable(value.items()))
+            elif isinstance(value, list | tuple | set | frozenset):
+                waiting.append(iter(value))
+            else:
+                yield "" if value is None or isinstance(value, bool) else text_of(value)
+                continue
+            yield ""
+            break
+        else:
+            waiting.pop()
 
 
 # --- against the state -------------------------------------------------------------------------

@@ -153,7 +153,13 @@ def _sample_step(run_id: str, index: int, rubric: Rubric, *, last: bool) -> Step
                 rubric=rubric.lock, verdicts=verdicts, score=0.1 + 0.2, passed=False, judged=3, total=4
             ),
         ),
-        rubric=rubric.model_copy(update={"threshold": 0.25}) if last else None,
+        own=rubric.model_copy(update={"threshold": 0.25}) if last else None,
+        own_judgements=(
+            (Judgement(rubric=rubric.lock, verdicts=verdicts[:1], score=1.0, passed=True, judged=1, total=1),)
+            if last
+            else ()
+        ),
+        unheld="its server refused it" if index == 1 else "",
         rejected_by="check",
         reason="it does not search",
         cost=Cost(calls=1, input_tokens=100, output_tokens=7, seconds=0.5, usd=0.0001),

@@ -15,6 +15,7 @@ import uuid_utils
 from pydantic import Field
 
 from coreact.judge import Cost, Judgement
+from coreact.judge.scoring.joint import joint
 from coreact.rubric import Action, Record, Rubric, ToolContract
 from coreact.rubric.remarks import Remark
 
@@ -67,14 +68,25 @@ class Attempt(Record):
     actions: tuple[Action, ...] = ()
     judgements: tuple[Judgement, ...] = ()
     """One judgement an action; empty where there was no rubric."""
-    rubric: Rubric | None = None
-    """What it was judged by, where that is not the step's rubric: the model wrote criteria of its own."""
+    own: Rubric | None = None
+    """The criteria that the model wrote for itself in this attempt, if it was asked to and did."""
+    own_judgements: tuple[Judgement, ...] = ()
+    """One judgement an action by these."""
+    unheld: str = ""
+    """Why the step's constraint was not on this request; empty where it was, or where there was none."""
     selected: bool = False
     rejected_by: str | None = None
     """`check` or a judge's id where the attempt failed, `rank` where a better one was chosen."""
     reason: str = ""
     """Why it was rejected."""
     cost: Cost = Cost()
+
+    @property
+    def outcomes(self) -> tuple[Judgement, ...]:
+        """What was acted on: the judgements, each joined with that by the model's own criteria."""
+        if not self.own_judgements:
+            return self.judgements
+        return tuple(joint(*both) for both in zip(self.judgements, self.own_judgements, strict=True))
 
 
 class StepRecord(Record):

@@ -26,7 +26,7 @@ APPLICATION_ID: Final = 0x436F5241
 SCHEMA_VERSIONS: Final[Mapping[int, str]] = {
     1: "Runs, steps, prompts by reference, rubrics, candidates, judgements, verdicts, observations, calls.",
     2: "Of verdicts what broke, what was claimed and how surely; of evidence where the quote stands.",
-    3: "What was done to a rubric's draft, tools of a step, decoding constraints, rubrics of one attempt.",
+    3: "What was done to a rubric's draft, tools of a step, decoding constraints, models' own criteria.",
 }
 """Every version there ever was, with what it brought."""
 
@@ -53,7 +53,8 @@ def _to_3(connection: sqlite3.Connection) -> None:
         ("step", "remarks TEXT NOT NULL DEFAULT '[]'"),
         ("step", "tools_sha TEXT"),
         ("step", "constraint_sha TEXT"),
-        ("candidate", "rubric_sha TEXT"),
+        ("candidate", "own_sha TEXT"),
+        ("candidate", "unheld TEXT NOT NULL DEFAULT ''"),
     ):
         connection.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
 
@@ -112,10 +113,11 @@ _TABLES: Final = (
     f"""CREATE TABLE candidate (
         step INTEGER NOT NULL, pos INTEGER NOT NULL, idx INTEGER NOT NULL, source TEXT NOT NULL,
         message_sha TEXT NOT NULL, actions_sha TEXT NOT NULL, selected INTEGER NOT NULL,
-        rejected_by TEXT, reason TEXT NOT NULL, {_COST}, rubric_sha TEXT, PRIMARY KEY (step, pos)
-        ) STRICT, WITHOUT ROWID""",
+        rejected_by TEXT, reason TEXT NOT NULL, {_COST}, own_sha TEXT,
+        unheld TEXT NOT NULL DEFAULT '', PRIMARY KEY (step, pos)) STRICT, WITHOUT ROWID""",
     # One row for each judged action of a candidate. evaluator: `run` for the judgement that the run
-    # was decided by; judging again appends rows under another name that supersede earlier ones.
+    # was decided by, `own` for that by the model's own criteria; judging again appends rows under another
+    # name that supersede earlier ones.
     f"""CREATE TABLE judgment (
         id INTEGER PRIMARY KEY, step INTEGER NOT NULL, candidate INTEGER NOT NULL, action INTEGER NOT NULL,
         rubric_lock TEXT NOT NULL, score REAL, passed INTEGER, judged INTEGER NOT NULL,

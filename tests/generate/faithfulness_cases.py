@@ -44,6 +44,16 @@ SHOP = State.start(
 ).after(taken("K-77 open, K-78 sent", "find_orders", customer_id="4711"))
 
 
+SCHOLAR = State.start(
+    "Which metric do recent studies of Soyapango use?",
+    tools=(
+        tool("google_search", "search", query=TEXT, gl=TEXT, num={"type": "integer"}),
+        tool("snippet_search", "search", query=TEXT, year=TEXT, fieldsOfStudy=TEXT),
+        tool("browse_webpage", "read", url=TEXT),
+    ),
+).after(taken("Soyapango lies in El Salvador: https://geo.org/es", "google_search", query="Soyapango"))
+
+
 def s(query: str, **more: Any) -> Action:
     return call("search", query=query, **more)
 
@@ -73,6 +83,22 @@ WRONG = call("cancel_order", order_id="K-99")
 FIND = call("find_orders", customer_id="4711", page=2)
 SHOES = call("list_goods", kind="shoe", max_price=40)
 HATS = call("list_goods", kind="hat", max_price=120.5)
+
+
+def g(query: str, **more: Any) -> Action:
+    return call("google_search", query=query, **more)
+
+
+def n(query: str, **more: Any) -> Action:
+    return call("snippet_search", query=query, **more)
+
+
+SALVADOR = g("El Salvador GDP growth")
+PAPERS = n("El Salvador inflation rate", year="2022-2025", fieldsOfStudy="Economics")
+TOWN = g("Soyapango")
+GEO = call("browse_webpage", url="https://geo.org/es")
+NOWHERE = call("browse_webpage", url="https://geo.org/other")
+GROWTH = a("GDP growth, as El Salvador publishes it")
 
 # sentence, actions that meet it, actions that do not
 _LIBRARY: tuple[tuple[str, tuple[Action, ...], tuple[Action, ...]], ...] = (
@@ -141,6 +167,71 @@ _LIBRARY: tuple[tuple[str, tuple[Action, ...], tuple[Action, ...]], ...] = (
     ("Answer now. Do not call any more tools.", (ANSWER,), (JUDSON,)),
     ("Use the search tool and do not answer yet.", (JUDSON,), (ANSWER, NEW_PAGE)),
 )  # fmt: skip
+# In the manner of trained generators: a modal without a subject, and a justification.
+_SCHOLAR: tuple[tuple[str, tuple[Action, ...], tuple[Action, ...]], ...] = (
+    ("Should use google_search (nothing was found yet, need an overview)", (SALVADOR, TOWN), (PAPERS, GEO)),
+    ("Must call snippet_search since no study has been found so far", (PAPERS,), (SALVADOR, GROWTH)),
+    ("The next action should be a google_search call", (TOWN,), (GEO, GROWTH)),
+    ("Should use either google_search or snippet_search — evidence is still missing", (PAPERS, TOWN), (GEO,)),
+    ("Should not use browse_webpage, as no relevant page was returned", (TOWN, GROWTH), (GEO,)),
+    ("Use google_search to find out which metric is common", (SALVADOR,), (PAPERS, GROWTH)),
+    ("Needs to search for El Salvador's inflation", (PAPERS, g("inflation in El Salvador")), (TOWN,)),
+    ('Should set gl="sv"', (g("x", gl="sv"),), (g("x", gl="us"),)),
+    ('Should use snippet_search with year="2022-2025"', (PAPERS,), (n("x", year="2021"),)),
+    ('fieldsOfStudy="Economics"', (PAPERS,), (n("x", fieldsOfStudy="Law"),)),
+    ("Should set num to at least 10", (g("x", num=10),), (g("x", num=3),)),
+    (
+        'Query must contain "Soyapango" or a specific name like "El Salvador"',
+        (TOWN, SALVADOR),
+        (g("GDP growth"),),
+    ),
+    (
+        'Query should target a metric such as "GDP growth" or "inflation rate"',
+        (SALVADOR, PAPERS),
+        (TOWN,),
+    ),
+    ('Should include keywords such as "inflation rate", "GDP growth"', (SALVADOR, PAPERS), (TOWN,)),
+    ('Query should include both "El Salvador" and "GDP"', (SALVADOR,), (TOWN, PAPERS)),
+    ("Query must name the country (El Salvador)", (SALVADOR, PAPERS), (TOWN,)),
+    ("The query mentions El Salvador", (SALVADOR,), (TOWN, g("San Salvador"))),
+    ("Query should focus on the economy of El Salvador", (SALVADOR, PAPERS), (TOWN,)),
+    ('Should not repeat the query "Soyapango"', (SALVADOR, g("Soyapango economy")), (TOWN,)),
+    ('Avoid searching "Soyapango" again', (PAPERS, g("Soyapango economy")), (TOWN,)),
+    ("Query must differ from the earlier ones", (SALVADOR,), (TOWN,)),
+    ("Should issue a new query, not a repeat of an earlier one", (SALVADOR, PAPERS), (TOWN,)),
+    ("The URL must have appeared in search results and not been visited yet", (GEO,), (NOWHERE,)),
+    ("Should open a page that was returned by the search and has not been read yet", (GEO,), (NOWHERE,)),
+    ("Should use browse_webpage to open https://geo.org/es", (GEO,), (NOWHERE,)),
+    ("Should produce the final answer now (all facts were observed)", (GROWTH,), (TOWN, GEO)),
+    ("Should generate <answer> because everything needed is known", (GROWTH,), (SALVADOR,)),
+    ("Must stop searching and give the final answer; the evidence is sufficient", (GROWTH,), (PAPERS,)),
+    ("Should not answer yet: the metric is still unknown", (TOWN, GEO), (GROWTH,)),
+    ("Hold off answering, the study has not been found", (SALVADOR,), (GROWTH,)),
+    ("The action is a search, not an answer", (SALVADOR, PAPERS), (GROWTH, GEO)),
+    ("Use a tool call, not the final answer", (GEO, TOWN), (GROWTH,)),
+    ("Keep gathering evidence", (GEO, PAPERS), (GROWTH,)),
+    ("Find El Salvador's inflation rate", (PAPERS,), (TOWN,)),
+    ("应使用 google_search 工具。", (TOWN,), (GEO, GROWTH)),
+    ("查询词应包含“El Salvador”", (SALVADOR,), (TOWN,)),
+    ("应直接给出最终答案", (GROWTH,), (TOWN,)),
+    ("不要重复之前的查询", (SALVADOR,), (TOWN,)),
+    ("Antworte noch nicht.", (TOWN,), (GROWTH,)),
+    ("La requête doit contenir « El Salvador »", (SALVADOR,), (TOWN,)),
+    ('La consulta debe contener "El Salvador"', (PAPERS,), (TOWN,)),
+)  # fmt: skip
+# Near to what is read, and to be left to a judge: no form may decide these.
+_LEFT: tuple[tuple[str, tuple[Action, ...], tuple[Action, ...]], ...] = (
+    ("Should use google_search (recent studies only)", (), (TOWN,)),
+    ("Should use google_search with short words", (TOWN,), ()),
+    ("Answer now; it should cite https://geo.org/es", (), (GROWTH,)),
+    ("Should cite the collected sources in the answer", (), (GROWTH,)),
+    ("Query should include a year and a name like \"El Salvador\"", (), (SALVADOR,)),
+    ("The query names El Salvador and its currency", (), (SALVADOR,)),
+    ("Open a page from the results, which has not been visited yet", (GEO,), (TOWN,)),
+    ('Do not repeat the query "Santa Ana"', (TOWN,), (g("Santa Ana"),)),
+    ("The answer comes from passage [g0705]", (), (GROWTH,)),
+    ("不应回答得太长", (GROWTH,), ()),
+)  # fmt: skip
 _SHOP: tuple[tuple[str, tuple[Action, ...], tuple[Action, ...]], ...] = (
     ("Call the cancel order function.", (CANCEL,), (FIND, a("Done."))),
     ("The tool called should be `find_orders`.", (FIND,), (CANCEL, a("Done."))),
@@ -198,6 +289,8 @@ def _cases(
 CASES: tuple[Case, ...] = (
     *_cases(_LIBRARY, LIBRARY),
     *_cases(_HARD, LIBRARY),
+    *_cases(_SCHOLAR, SCHOLAR),
+    *_cases(_LEFT, SCHOLAR),
     *_cases(_SHOP, SHOP),
     *_cases(_FORBIDDEN, LIBRARY, "forbid"),
 )

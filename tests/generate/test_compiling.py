@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from coreact.generate import HeuristicGenerator
 from coreact.generate.compiling import FORMS, compiled, reading
+from coreact.generate.compiling.masking import masked
+from coreact.generate.compiling.reading import _PATTERNS, _all_patterns
 from coreact.generate.contracts import ContractGenerator
 from coreact.rubric import (
     AnswerCitesObserved,
@@ -36,6 +38,7 @@ from coreact.rubric import (
 )
 from coreact.rubric.checks import ArgumentsHaveProvenance, Check
 from coreact.rubric.checks.base import ExecutableCheck
+from coreact.rubric.checks.patterns import compiled as pattern
 
 TEXT = {"type": "string"}
 
@@ -301,6 +304,201 @@ def test_a_call_with_a_value_needs_an_argument_that_no_other_tool_has() -> None:
     assert check_of('Call getOrder with order_id "K1".', state) is None
 
 
+# --- in the manner of trained generators ---------------------------------------------------------
+
+SCHOLAR = State.start(
+    "Which metric do recent studies of Soyapango use?",
+    tools=(
+        tool("google_search", "search", query=TEXT, gl=TEXT, num={"type": "integer"}),
+        tool("snippet_search", "search", query=TEXT, year=TEXT, fields={"type": "array"}),
+        tool("browse_webpage", "read", url=TEXT),
+    ),
+).after(
+    Step(
+        call=ToolCall(name="google_search", arguments={"query": "Soyapango"}),
+        observation=Observation(text="El Salvador: https://geo.org/es"),
+    )
+)
+EITHER = ToolIs(tools=("google_search", "snippet_search"))
+SALVADOR = query("El Salvador")
+GOOGLE = ToolIs(tools=("google_search",))
+UNVISITED = UrlSeenUnvisited(argument="url")
+
+
+@pytest.mark.parametrize(
+    ("text", "check"),
+    [
+        ("Should use google_search", GOOGLE),
+        ("Must be a google_search call.", GOOGLE),
+        ("google_search should be used next", GOOGLE),
+        ("google_search must be used next", GOOGLE),
+        ("The agent's next call needs to be a google_search query", GOOGLE),
+        ("Calls one of the tools (google_search or snippet_search)", EITHER),
+        ("Should make another search, not an answer", EITHER),
+        ("Must search again because the results were irrelevant", EITHER),
+        ("Should use gl=us", ArgumentEquals(argument="gl", value="us")),
+        ("Should filter results by year = '2020-2024'", ArgumentEquals(argument="year", value="2020-2024")),
+        ('Should set fields="Law"', None),
+        ("The call sets `num` to 10 or more", ArgumentInRange(argument="num", minimum=10)),
+        ("Query should combine words", None),
+        ('Should combine "GDP" with "inflation" in one query', query("GDP", "inflation", at_least=2)),
+        ('The search query explicitly mentions "GDP".', query("GDP")),
+        ('Query includes at least one of the following terms: "GDP", "GNP".', query("GDP", "GNP")),
+        (
+            'The query includes both the country name "Belize" and the word "GDP".',
+            query("Belize", "GDP", at_least=2),
+        ),
+        ('Query should include terms like "GDP" and "GNP"', query("GDP", "GNP")),
+        ("The query names Belize or Honduras", query("Belize", "Honduras")),
+        ("The query names both Belize and Honduras", query("Belize", "Honduras", at_least=2)),
+        ("Include the name of the country (El Salvador) in the query", SALVADOR),
+        ('Include the country ("El Salvador") in the query', None),
+        ("The next query should ask for El Salvador's currency", SALVADOR),
+        ("Retrieve information about El Salvador (the country is known now)", SALVADOR),
+        ("The next step is to look up El Salvador's currency", SALVADOR),
+        ("No page was found so far, so search for El Salvador.", SALVADOR),
+        ("Open a page that was seen and not opened before", UNVISITED),
+        ("The URL appeared in previous search results and has not been visited yet", UNVISITED),
+        (
+            "Opens the URL https://geo.org/es returned by the previous search",
+            ArgumentEquals(argument="url", value="https://geo.org/es"),
+        ),
+        (
+            "Should use browse_webpage on https://geo.org/es",
+            ArgumentEquals(argument="url", value="https://geo.org/es"),
+        ),
+        ("Generate <answer> (every fact has been found)", Stops()),
+        ("Generate <answer> since all facts are known", Stops()),
+        ("Finish with the answer", Stops()),
+        ("Should conclude — no further search is needed", Stops()),
+        ("The final answer should be given now; nothing is missing", Stops()),
+        ("Does not stop or give a final answer at this step", DoesNotStop()),
+        ("It must not be the final answer, as the metric was never seen", DoesNotStop()),
+        ("Postpone the final answer", DoesNotStop()),
+        ("Gather more evidence before answering", DoesNotStop()),
+        ("Do not issue the same query twice", NotRepeat()),
+        ("Avoid reusing the query „Soyapango“", NotRepeat()),
+        ("The query is not the same as an earlier query", NotRepeat()),
+        ("请使用 google_search。", GOOGLE),
+        ("不要使用 google_search", ToolIsNot(tools=("google_search",))),
+        ("查询词必须包含「GDP」和「GNP」", query("GDP", "GNP", at_least=2)),
+        ("请继续搜索", DoesNotStop()),
+        ("Der nächste Schritt soll google_search nutzen.", GOOGLE),
+        ("Wiederhole keine frühere Suche", NotRepeat()),
+        ("L'action doit utiliser google_search", GOOGLE),
+        ("Réponds maintenant", Stops()),
+        ("No repitas una consulta anterior", NotRepeat()),
+        ("Llama a la herramienta google_search", GOOGLE),
+    ],
+)
+def test_modals_justifications_and_other_languages(text: str, check: Check | None) -> None:
+    assert check_of(text, SCHOLAR) == check
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # a reason that is none: a condition, a number, a quote, a demand on the call
+        "Should use google_search (only for the country)",
+        "Should use google_search (no more than two words)",
+        "Should use google_search (no site filter)",
+        "Should use google_search (recent papers)",
+        "Should use google_search (an official source is needed)",
+        "Should use google_search (the query is in English)",
+        'Should use google_search ("GDP" is needed)',
+        "Should use google_search - no results yet, use broad terms",
+        "Should use google_search; it has to be short",
+        "Should use google_search. The query names a year.",
+        "Should use google_search and nothing else is done",
+        "Answer now, naming the metric that was found",
+        "Answer now. It is short.",
+        "Answer now; the answer is complete and cites a source",
+        "Answer (the name of the metric)",
+        "Use browse_webpage on a page, which has not been visited yet",
+        "Search for El Salvador; the most recent value is needed",
+        # an equality, a name or an example that is not all that is asked for
+        "query = currency of El Salvador",
+        "The query names El Salvador and its currency",
+        "The query names El Salvador and currency",
+        "The query names the year and the country (El Salvador)",
+        "Include the country (El Salvador, Honduras) in the query",
+        'Query must contain a year and a name like "Belize"',
+        'Query must contain "GDP" and a name like "Belize"',
+        'Query must contain "GDP" or similar',
+        'Query must name a country such as "Belize"',
+        "Query must mention El Salvador in the title",
+        "Should mention El Salvador",
+        'Should use google_search with a query that contains "GDP"',
+        # the same words the other way round
+        "The query must not be about El Salvador",
+        "The query does not name El Salvador",
+        "The query names no country (El Salvador)",
+        "The query is the earlier one",
+        "The query is not new",
+        "Do not issue a query that was not used before",
+        "The action is not a search",
+        "It is not time to answer",
+        "The final answer is not given now",
+        "The URL did not appear in previous search results and has been visited",
+        "Do not hold off answering",
+        "Do not keep gathering evidence",
+        'gl != "us"',
+        'Do not repeat the query "Santa Ana"',
+        'Do not search "Santa Ana" again',
+        "不要直接回答得太长",
+        "查询词不应包含“GDP”",
+        "Suche nicht nach „GDP“",
+        "La requête ne doit pas contenir « GDP »",
+        'No busques "GDP"',
+        # an answer that is more than an answer
+        "Should cite the collected sources in the answer",
+        "The answer comes from passage [g0705]",
+        "Provide the final answer in Spanish",
+        "Generate the final answer only when all is known",
+    ],
+)
+@pytest.mark.parametrize("polarity", ["require", "forbid"])
+def test_near_misses_stay_prose(text: str, polarity: str) -> None:
+    assert check_of(text, SCHOLAR, polarity) is None
+
+
+REASONS = [
+    "(no results yet, need an overview)",
+    "— everything needed was observed",
+    "because the country is still unknown",
+    "; the agent has not seen any evidence",
+    "since nothing was found so far",
+    ": the fact is missing",
+]
+CONDITIONS = [
+    "(only once)",
+    "— unless the country is known",
+    "because at most two are needed",
+    '; "Ada" must be named',
+    "since it should be short",
+    ": never twice",
+    "(if needed)",
+]
+
+
+@given(st.sampled_from(POSITIVE[:-1]), st.sampled_from(REASONS))
+def test_a_plain_reason_neither_adds_nor_removes_a_check(text: str, reason: str) -> None:
+    assert check_of(f"{text} {reason}") == check_of(text) is not None
+
+
+@given(st.sampled_from(POSITIVE), st.sampled_from(CONDITIONS))
+def test_a_reason_with_a_condition_leaves_prose(text: str, condition: str) -> None:
+    assert check_of(f"{text} {condition}") is None
+
+
+@given(
+    st.sampled_from(POSITIVE), st.sampled_from(REASONS), st.sampled_from(["Should not {}", "Must never {}"])
+)
+def test_a_negated_modal_with_a_reason_is_not_its_positive(text: str, reason: str, frame: str) -> None:
+    negative = check_of(f"{frame.format(text)} {reason}")
+    assert negative is None or negative != check_of(text)
+
+
 # --- the library's own sentences ------------------------------------------------------------------
 
 EXPLAINED: list[ExecutableCheck] = [
@@ -389,6 +587,14 @@ WORDS = st.sampled_from(
 def test_any_text_is_read_or_left_without_an_error(text: str, polarity: Any) -> None:
     found = reading(text, STATE, polarity)
     assert found is None or found.check is not None
+
+
+@given(st.lists(WORDS, max_size=20).map(" ".join))
+def test_all_patterns_at_once_find_what_each_finds(text: str) -> None:
+    sentence = masked(text)
+    if sentence is not None and sentence.text:
+        alone = [at for at, (_, written) in enumerate(_PATTERNS) if pattern(written).fullmatch(sentence.text)]
+        assert sorted(_all_patterns().Match(sentence.text) or ()) == alone
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,17 @@ def test_examples_come_behind_the_trajectory() -> None:
     assert plain.version == shown.version == step_version("lines")
 
 
+def test_an_example_is_shown_in_part() -> None:
+    lines = "\n".join(f"{at}. [1] Search for river number {at}." for at in range(1, 13))
+    example = Exemplar("Where is the Rhine? " + "word " * 1_000 + "The end?", parse_rubric(lines))
+    prompt = step_prompt(state(), exemplars=[example])
+    assert len(prompt.material) - len(step_prompt(state()).material) < 600 + 8 * 50 + 300
+    assert "Where is the Rhine?" in prompt.material
+    assert "characters cut" in prompt.material
+    assert "river number 8." in prompt.material
+    assert "river number 9." not in prompt.material
+
+
 def test_a_template_has_the_version_of_its_text() -> None:
     assert template("step_lines").version != template("step_records").version
     assert step_version("lines") != step_version("records")

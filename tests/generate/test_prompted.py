@@ -233,3 +233,15 @@ def test_names_of_the_example_are_no_advice(write: Any) -> None:
     written = write(LINES + '\n4. [0.1] The query contains "Lund".')
     assert all("Lund" not in criterion.text for criterion in written.rubric)
     assert ("dropped", "leaking") in [(remark.deed, remark.problem) for remark in written.remarks]
+
+
+def test_a_reply_of_rubbish_is_given_up_soon(write: Any) -> None:
+    rubbish = "\n".join(f"{at}. [-1] bad" for at in range(1, 100))
+    with pytest.raises(NoRubricError) as failure:
+        write(rubbish, rubbish)
+    assert len(failure.value.remarks) < 60
+
+
+def test_a_thought_whose_opening_tag_the_server_ate_is_left_out(write: Any) -> None:
+    written = write(f"A draft:\n1. [1] Use `search`.\n\nNo, wrong.</think>\n\n{LINES}")
+    assert [criterion.weight for criterion in written.rubric] == [0.5, 0.3, 0.2]

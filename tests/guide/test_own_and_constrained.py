@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
+from langchain.agents.middleware.types import AgentMiddleware
 from langchain_core.messages import AIMessage
 
 from coreact.errors import ConfigError
 from coreact.generate.generator import RubricRefusedError, Written
 from coreact.guide import CoReActMiddleware, guide
 from coreact.judge import Cost
-from coreact.rubric import ArgumentContains, Criterion, Rubric, State, Stops, ToolIs
+from coreact.rubric import AnswerFitsSchema, ArgumentContains, Criterion, Rubric, State, Stops, ToolIs
 from coreact.rubric.remarks import Remark
 from coreact.testing.scripted import ScriptedGenerator, ScriptedModel, call
 
@@ -48,12 +49,16 @@ def test_the_policy_is_held_to_its_own_criteria(run: Any, tools: Any, recorder: 
     first, *_ = only_run().steps
     broken, kept = first.attempts
     assert (broken.selected, kept.selected) == (False, True)
-    assert broken.rubric is not None
-    assert [criterion.id for criterion in broken.rubric] == ["mine", "own-c1"]
-    assert [verdict.status for verdict in broken.judgements[0].verdicts] == ["met", "unmet"]
-    assert broken.judgements[0].passed is False
-    assert kept.judgements[0].passed is True
-    assert kept.judgements[0].rubric == kept.rubric.lock
+    assert broken.own is not None
+    assert [criterion.text for criterion in broken.own] == ['The query contains "gold".']
+    assert broken.judgements[0].passed is True
+    assert broken.own_judgements[0].passed is False
+    assert broken.own_judgements[0].rubric == broken.own.lock
+    (joined,) = broken.outcomes
+    assert (joined.passed, joined.score) == (False, 0.5)
+    assert [verdict.criterion for verdict in joined.verdicts] == ["mine", "own-c1"]
+    assert kept.outcomes[0].passed is True
+    assert kept.judgements[0].rubric == TASTE.lock
     assert first.rubric == TASTE
     assert "<rubric>" in first.guidance
     assert 'contains "gold"' in str(model.requests[1][-1].text) or '"gold"' in str(model.requests[1][-1].text)
@@ -83,8 +88,46 @@ def test_without_a_rubric_of_its_own_the_step_is_judged_as_ever(
     agent = agent_of(model, tools, recorder, generator=ScriptedGenerator(TASTE), own_rubric=True, retries=0)
     run.ask(agent)
     attempt = only_run().steps[0].attempts[0]
-    assert attempt.rubric is None
+    assert attempt.own is None
     assert attempt.judgements[0].rubric == TASTE.lock
+
+
+@pytest.mark.parametrize("own_words", ["gold", "mud"])
+def test_own_criteria_neither_rescue_nor_sink_by_arithmetic(
+    run: Any, tools: Any, recorder: Any, only_run: Any, own_words: str
+) -> None:
+    """Shares that floats cannot hold, weight that does not apply, ids that clash: none of it counts."""
+    wanted = Rubric(
+        criteria=(
+            Criterion(id="own-c1", text="Search.", weight=0.6, check=ToolIs(tools=("search",))),
+            Criterion(
+                id="b", text="Name it.", weight=0.4, check=ArgumentContains(argument="query", terms=("ore",))
+            ),
+        ),
+        threshold=0.6,
+    )
+    model = ScriptedModel(script=[saying(own("gold"), call("search", query=own_words)), AIMessage("Here.")])
+    agent = agent_of(model, tools, recorder, generator=ScriptedGenerator(wanted), own_rubric=True, retries=0)
+    run.ask(agent)
+    (attempt,) = only_run().steps[0].attempts
+    assert attempt.judgements[0].passed is True
+    assert attempt.outcomes[0].passed is (own_words == "gold")
+    assert attempt.outcomes[0].verdicts[-1].criterion == "own-own-c1"
+
+
+def test_the_block_is_no_part_of_the_answer(run: Any, tools: Any, recorder: Any, only_run: Any) -> None:
+    wanted = Rubric(
+        criteria=(Criterion(id="a", text="JSON.", check=AnswerFitsSchema(json_schema={"type": "object"})),)
+    )
+    block = "<rubric>\n1. [1] Answer now.\n</rubric>\n"
+    model = ScriptedModel(script=[AIMessage(f'{block}{{"a": 1}}')])
+    agent = agent_of(model, tools, recorder, generator=ScriptedGenerator(wanted), own_rubric=True, retries=0)
+    out = run.ask(agent)
+    assert str(out["messages"][-1].text).strip() == '{"a": 1}'
+    (step,) = only_run().steps
+    assert step.attempts[0].outcomes[0].passed is True
+    assert "<rubric>" in str(step.attempts[0].message), "the record keeps what the model wrote"
+    assert "<rubric>" not in only_run().end.answer
 
 
 HARD = Rubric(
@@ -145,12 +188,38 @@ def test_a_server_that_refuses_the_constraint_is_asked_without(
         agent_of(model, tools, recorder, generator=ScriptedGenerator(HARD), constrain=True, retries=0)
     )
     assert out["messages"][-1].text == "Here."
-    assert "not supported" in str(only_run().steps[0].error)
+    first = only_run().steps[0]
+    assert "not supported" in str(first.error)
+    assert "not supported" in first.attempts[0].unheld
+    assert first.attempts[0].cost.calls == 2
 
 
 def test_a_node_that_calls_its_own_model_cannot_be_constrained() -> None:
     with pytest.raises(ConfigError, match="constrain"):
         guide(lambda state: state, constrain=True)
+
+
+def test_a_failure_is_no_refusal_of_the_constraint(run: Any, tools: Any, recorder: Any) -> None:
+    model = ScriptedModel(script=[TimeoutError("read timed out"), call("search", query="gold")])
+    agent = agent_of(model, tools, recorder, generator=ScriptedGenerator(HARD), constrain=True, retries=0)
+    with pytest.raises(TimeoutError):
+        run.ask(agent)
+
+
+def test_a_choice_that_was_made_is_left_alone(run: Any, tools: Any, recorder: Any, only_run: Any) -> None:
+    class Chooses(AgentMiddleware[Any, Any, Any]):
+        def wrap_model_call(self, request: Any, handler: Any) -> Any:
+            return handler(request.override(tool_choice="any"))
+
+        async def awrap_model_call(self, request: Any, handler: Any) -> Any:
+            return await handler(request.override(tool_choice="any"))
+
+    model = ScriptedModel(script=[call("search", query="gold"), AIMessage("Here.")])
+    guide_ = CoReActMiddleware(
+        generator=ScriptedGenerator(HARD), recorder=recorder, constrain=True, retries=0
+    )
+    run.ask(create_agent(model, tools.all, middleware=[Chooses(), guide_]))
+    assert only_run().steps[0].constraint is None
 
 
 class Refusing:

@@ -8,6 +8,7 @@ import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage
 from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
 
 from coreact.errors import StoreError
 from coreact.generate.generator import Written
@@ -79,3 +80,25 @@ def test_what_is_not_there_is_told(store: Any) -> None:
     blind = trajectory.steps[0].model_copy(update={"state_digest": "", "error": "MessagesError: broken"})
     with pytest.raises(StoreError, match="without a state"):
         state_at(trajectory.model_copy(update={"steps": (blind,)}), 0)
+
+
+def test_a_step_that_is_decided_again_is_stored_whole(store: Any) -> None:
+    """Time travel: the graph goes back to a checkpoint and decides a step anew, in the same process."""
+    model = ScriptedModel(
+        script=[call("search", query="Elbe"), call("search", query="Giant Mountains"), AIMessage("There.")]
+        * 2
+    )
+    middleware = CoReActMiddleware(recorder=Recorder(store), step_budget=3, retries=0)
+    agent = create_agent(model, [search], middleware=[middleware], checkpointer=InMemorySaver())
+    config: Any = {"configurable": {"thread_id": "t"}}
+    agent.invoke({"messages": [("user", "Where does the Elbe rise?")]}, config)
+    before = next(
+        one
+        for one in agent.get_state_history(config)
+        if one.next == ("model",) and len(one.values["messages"]) == 3
+    )
+    agent.invoke(None, before.config)
+    store.flush()
+    trajectory = store.trajectory(store.runs()[0].id)
+    for step in trajectory.steps:
+        assert state_at(trajectory, step.index).digest == step.state_digest

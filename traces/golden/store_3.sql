@@ -36,16 +36,16 @@ CREATE TABLE call (
 CREATE TABLE candidate (
         step INTEGER NOT NULL, pos INTEGER NOT NULL, idx INTEGER NOT NULL, source TEXT NOT NULL,
         message_sha TEXT NOT NULL, actions_sha TEXT NOT NULL, selected INTEGER NOT NULL,
-        rejected_by TEXT, reason TEXT NOT NULL, calls INTEGER NOT NULL, tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, seconds REAL NOT NULL, usd REAL, rubric_sha TEXT, PRIMARY KEY (step, pos)
-        ) STRICT, WITHOUT ROWID;
-INSERT INTO "candidate" VALUES(1,0,0,'first','626528e3ea62fd60c659b9e6e970a848bd1bc222aa30e189ae4c0ebcc1b76362','9cadcfe6c7669388841b7968a6306a2924066211e85ff74039609d616f367b35',0,'check','it does not search',1,100,7,0.5,0.0001,NULL);
-INSERT INTO "candidate" VALUES(1,1,1,'retry','94790fdb82f97eb7fd357dbf235fdbe887d1c13a12fa83eec8b91009e05f703c','963471e00ccdbfafa92d9002e162facc3b6e2736a5ea3b292ddcf6d7eb7e0d87',1,NULL,'',0,0,0,0.0,NULL,NULL);
-INSERT INTO "candidate" VALUES(2,0,0,'first','2583822b51660a720e8a87b0883798262334a9d18245165eaf32a2763e49c102','9cadcfe6c7669388841b7968a6306a2924066211e85ff74039609d616f367b35',0,'check','it does not search',1,100,7,0.5,0.0001,NULL);
-INSERT INTO "candidate" VALUES(2,1,1,'retry','ab0826c79352f2aaa58d31ad3f1c26441372ed9bcce166ba764d9ef8e2e3f65f','124b3bff6e2bd54e64b4e966875e82a860145c3506d227b0f156b5e5a327197e',1,NULL,'',0,0,0,0.0,NULL,NULL);
-INSERT INTO "candidate" VALUES(3,0,0,'first','efc44b30ebd21642fef2da6c378ed732f3a2ad68ee28acb54b22833f896cc536','9cadcfe6c7669388841b7968a6306a2924066211e85ff74039609d616f367b35',0,'check','it does not search',1,100,7,0.5,0.0001,'8a6ce4eaa30466f57f213b60d4392ce770e6ff69f49264fc47fb69b1b7c2508a');
-INSERT INTO "candidate" VALUES(3,1,1,'retry','17a759d388bb3ec8fa3df515d5f80ea4966724d5654c8597e064133c9708cae7','d6a8f7afeb7e26cdfce121422933946854199155d05448e763f704ab96c811d0',1,NULL,'',0,0,0,0.0,NULL,NULL);
-INSERT INTO "candidate" VALUES(4,0,0,'first','efc44b30ebd21642fef2da6c378ed732f3a2ad68ee28acb54b22833f896cc536','9cadcfe6c7669388841b7968a6306a2924066211e85ff74039609d616f367b35',0,'check','it does not search',1,100,7,0.5,0.0001,'8a6ce4eaa30466f57f213b60d4392ce770e6ff69f49264fc47fb69b1b7c2508a');
-INSERT INTO "candidate" VALUES(4,1,1,'retry','17a759d388bb3ec8fa3df515d5f80ea4966724d5654c8597e064133c9708cae7','d6a8f7afeb7e26cdfce121422933946854199155d05448e763f704ab96c811d0',1,NULL,'',0,0,0,0.0,NULL,NULL);
+        rejected_by TEXT, reason TEXT NOT NULL, calls INTEGER NOT NULL, tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, seconds REAL NOT NULL, usd REAL, own_sha TEXT,
+        unheld TEXT NOT NULL DEFAULT '', PRIMARY KEY (step, pos)) STRICT, WITHOUT ROWID;
+INSERT INTO "candidate" VALUES(1,0,0,'first','626528e3ea62fd60c659b9e6e970a848bd1bc222aa30e189ae4c0ebcc1b76362','9cadcfe6c7669388841b7968a6306a2924066211e85ff74039609d616f367b35',0,'check','it does not search',1,100,7,0.5,0.0001,NULL,'');
+INSERT INTO "candidate" VALUES(1,1,1,'retry','94790fdb82f97eb7fd357dbf235fdbe887d1c13a12fa83eec8b91009e05f703c','963471e00ccdbfafa92d9002e162facc3b6e2736a5ea3b292ddcf6d7eb7e0d87',1,NULL,'',0,0,0,0.0,NULL,NULL,'');
+INSERT INTO "candidate" VALUES(2,0,0,'first','2583822b51660a720e8a87b0883798262334a9d18245165eaf32a2763e49c102','9cadcfe6c7669388841b7968a6306a2924066211e85ff74039609d616f367b35',0,'check','it does not search',1,100,7,0.5,0.0001,NULL,'its server refused it');
+INSERT INTO "candidate" VALUES(2,1,1,'retry','ab0826c79352f2aaa58d31ad3f1c26441372ed9bcce166ba764d9ef8e2e3f65f','124b3bff6e2bd54e64b4e966875e82a860145c3506d227b0f156b5e5a327197e',1,NULL,'',0,0,0,0.0,NULL,NULL,'');
+INSERT INTO "candidate" VALUES(3,0,0,'first','efc44b30ebd21642fef2da6c378ed732f3a2ad68ee28acb54b22833f896cc536','9cadcfe6c7669388841b7968a6306a2924066211e85ff74039609d616f367b35',0,'check','it does not search',1,100,7,0.5,0.0001,'8a6ce4eaa30466f57f213b60d4392ce770e6ff69f49264fc47fb69b1b7c2508a','');
+INSERT INTO "candidate" VALUES(3,1,1,'retry','17a759d388bb3ec8fa3df515d5f80ea4966724d5654c8597e064133c9708cae7','d6a8f7afeb7e26cdfce121422933946854199155d05448e763f704ab96c811d0',1,NULL,'',0,0,0,0.0,NULL,NULL,'');
+INSERT INTO "candidate" VALUES(4,0,0,'first','efc44b30ebd21642fef2da6c378ed732f3a2ad68ee28acb54b22833f896cc536','9cadcfe6c7669388841b7968a6306a2924066211e85ff74039609d616f367b35',0,'check','it does not search',1,100,7,0.5,0.0001,'8a6ce4eaa30466f57f213b60d4392ce770e6ff69f49264fc47fb69b1b7c2508a','');
+INSERT INTO "candidate" VALUES(4,1,1,'retry','17a759d388bb3ec8fa3df515d5f80ea4966724d5654c8597e064133c9708cae7','d6a8f7afeb7e26cdfce121422933946854199155d05448e763f704ab96c811d0',1,NULL,'',0,0,0,0.0,NULL,NULL,'');
 CREATE TABLE criterion (
         rubric TEXT NOT NULL, pos INTEGER NOT NULL, id TEXT NOT NULL, text TEXT NOT NULL,
         weight REAL NOT NULL, polarity TEXT NOT NULL, kind TEXT NOT NULL, stage TEXT,
@@ -95,16 +95,20 @@ INSERT INTO "evidence" VALUES(5,3,0,'m1','“so it says”',3,15);
 INSERT INTO "evidence" VALUES(5,3,1,'','',NULL,NULL);
 INSERT INTO "evidence" VALUES(5,4,0,'m1','“so it says”',3,15);
 INSERT INTO "evidence" VALUES(5,4,1,'','',NULL,NULL);
-INSERT INTO "evidence" VALUES(7,0,0,'m1','“so it says”',3,15);
-INSERT INTO "evidence" VALUES(7,0,1,'','',NULL,NULL);
-INSERT INTO "evidence" VALUES(7,1,0,'m1','“so it says”',3,15);
-INSERT INTO "evidence" VALUES(7,1,1,'','',NULL,NULL);
-INSERT INTO "evidence" VALUES(7,2,0,'m1','“so it says”',3,15);
-INSERT INTO "evidence" VALUES(7,2,1,'','',NULL,NULL);
-INSERT INTO "evidence" VALUES(7,3,0,'m1','“so it says”',3,15);
-INSERT INTO "evidence" VALUES(7,3,1,'','',NULL,NULL);
-INSERT INTO "evidence" VALUES(7,4,0,'m1','“so it says”',3,15);
-INSERT INTO "evidence" VALUES(7,4,1,'','',NULL,NULL);
+INSERT INTO "evidence" VALUES(6,0,0,'m1','“so it says”',3,15);
+INSERT INTO "evidence" VALUES(6,0,1,'','',NULL,NULL);
+INSERT INTO "evidence" VALUES(8,0,0,'m1','“so it says”',3,15);
+INSERT INTO "evidence" VALUES(8,0,1,'','',NULL,NULL);
+INSERT INTO "evidence" VALUES(8,1,0,'m1','“so it says”',3,15);
+INSERT INTO "evidence" VALUES(8,1,1,'','',NULL,NULL);
+INSERT INTO "evidence" VALUES(8,2,0,'m1','“so it says”',3,15);
+INSERT INTO "evidence" VALUES(8,2,1,'','',NULL,NULL);
+INSERT INTO "evidence" VALUES(8,3,0,'m1','“so it says”',3,15);
+INSERT INTO "evidence" VALUES(8,3,1,'','',NULL,NULL);
+INSERT INTO "evidence" VALUES(8,4,0,'m1','“so it says”',3,15);
+INSERT INTO "evidence" VALUES(8,4,1,'','',NULL,NULL);
+INSERT INTO "evidence" VALUES(9,0,0,'m1','“so it says”',3,15);
+INSERT INTO "evidence" VALUES(9,0,1,'','',NULL,NULL);
 CREATE TABLE judgment (
         id INTEGER PRIMARY KEY, step INTEGER NOT NULL, candidate INTEGER NOT NULL, action INTEGER NOT NULL,
         rubric_lock TEXT NOT NULL, score REAL, passed INTEGER, judged INTEGER NOT NULL,
@@ -115,11 +119,13 @@ INSERT INTO "judgment" VALUES(2,1,1,0,'coreact.json.1:98998739ca826d3913fc39bbdc
 INSERT INTO "judgment" VALUES(3,2,0,0,'coreact.json.1:98998739ca826d3913fc39bbdcf382f0d4a333a5fc9e113de8a8aae0129931ec',3.00000000000000044408e-01,0,3,4,0,0,0,0.0,NULL,'run',0,NULL,1700000000500000001);
 INSERT INTO "judgment" VALUES(4,2,1,0,'coreact.json.1:98998739ca826d3913fc39bbdcf382f0d4a333a5fc9e113de8a8aae0129931ec',NULL,NULL,0,0,0,0,0,0.0,NULL,'run',0,NULL,1700000000500000001);
 INSERT INTO "judgment" VALUES(5,3,0,0,'coreact.json.1:98998739ca826d3913fc39bbdcf382f0d4a333a5fc9e113de8a8aae0129931ec',3.00000000000000044408e-01,0,3,4,0,0,0,0.0,NULL,'run',0,NULL,1700000000500000002);
-INSERT INTO "judgment" VALUES(6,3,1,0,'coreact.json.1:98998739ca826d3913fc39bbdcf382f0d4a333a5fc9e113de8a8aae0129931ec',NULL,NULL,0,0,0,0,0,0.0,NULL,'run',0,NULL,1700000000500000002);
-INSERT INTO "judgment" VALUES(7,4,0,0,'coreact.json.1:98998739ca826d3913fc39bbdcf382f0d4a333a5fc9e113de8a8aae0129931ec',3.00000000000000044408e-01,0,3,4,0,0,0,0.0,NULL,'run',0,NULL,1700000000500000002);
-INSERT INTO "judgment" VALUES(8,4,1,0,'coreact.json.1:98998739ca826d3913fc39bbdcf382f0d4a333a5fc9e113de8a8aae0129931ec',NULL,NULL,0,0,0,0,0,0.0,NULL,'run',0,NULL,1700000000500000002);
+INSERT INTO "judgment" VALUES(6,3,0,0,'coreact.json.1:98998739ca826d3913fc39bbdcf382f0d4a333a5fc9e113de8a8aae0129931ec',1.0,1,1,1,0,0,0,0.0,NULL,'own',0,NULL,1700000000500000002);
+INSERT INTO "judgment" VALUES(7,3,1,0,'coreact.json.1:98998739ca826d3913fc39bbdcf382f0d4a333a5fc9e113de8a8aae0129931ec',NULL,NULL,0,0,0,0,0,0.0,NULL,'run',0,NULL,1700000000500000002);
+INSERT INTO "judgment" VALUES(8,4,0,0,'coreact.json.1:98998739ca826d3913fc39bbdcf382f0d4a333a5fc9e113de8a8aae0129931ec',3.00000000000000044408e-01,0,3,4,0,0,0,0.0,NULL,'run',0,NULL,1700000000500000002);
+INSERT INTO "judgment" VALUES(9,4,0,0,'coreact.json.1:98998739ca826d3913fc39bbdcf382f0d4a333a5fc9e113de8a8aae0129931ec',1.0,1,1,1,0,0,0,0.0,NULL,'own',0,NULL,1700000000500000002);
+INSERT INTO "judgment" VALUES(10,4,1,0,'coreact.json.1:98998739ca826d3913fc39bbdcf382f0d4a333a5fc9e113de8a8aae0129931ec',NULL,NULL,0,0,0,0,0,0.0,NULL,'run',0,NULL,1700000000500000002);
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-INSERT INTO "meta" VALUES('created_ns','1795329769556787930');
+INSERT INTO "meta" VALUES('created_ns','1795332335356351359');
 CREATE TABLE observation (
         id INTEGER PRIMARY KEY, run TEXT NOT NULL, idx INTEGER NOT NULL, after_step INTEGER NOT NULL,
         call_id TEXT NOT NULL, tool TEXT NOT NULL, text_sha TEXT NOT NULL, failed INTEGER NOT NULL,
@@ -181,11 +187,13 @@ INSERT INTO "verdict" VALUES(5,1,'c2','partial','because of partial','judge-a','
 INSERT INTO "verdict" VALUES(5,2,'c3','unmet','because of unmet','judge-a','none',NULL,NULL,0.625);
 INSERT INTO "verdict" VALUES(5,3,'c4','not_applicable','because of not_applicable','judge-a','none',NULL,NULL,NULL);
 INSERT INTO "verdict" VALUES(5,4,'c5','unknown','because of unknown','judge-a','instrument','rate_limit',NULL,NULL);
-INSERT INTO "verdict" VALUES(7,0,'c1','met','','check','none',NULL,NULL,NULL);
-INSERT INTO "verdict" VALUES(7,1,'c2','partial','because of partial','judge-a','none',NULL,'met',NULL);
-INSERT INTO "verdict" VALUES(7,2,'c3','unmet','because of unmet','judge-a','none',NULL,NULL,0.625);
-INSERT INTO "verdict" VALUES(7,3,'c4','not_applicable','because of not_applicable','judge-a','none',NULL,NULL,NULL);
-INSERT INTO "verdict" VALUES(7,4,'c5','unknown','because of unknown','judge-a','instrument','rate_limit',NULL,NULL);
+INSERT INTO "verdict" VALUES(6,0,'c1','met','','check','none',NULL,NULL,NULL);
+INSERT INTO "verdict" VALUES(8,0,'c1','met','','check','none',NULL,NULL,NULL);
+INSERT INTO "verdict" VALUES(8,1,'c2','partial','because of partial','judge-a','none',NULL,'met',NULL);
+INSERT INTO "verdict" VALUES(8,2,'c3','unmet','because of unmet','judge-a','none',NULL,NULL,0.625);
+INSERT INTO "verdict" VALUES(8,3,'c4','not_applicable','because of not_applicable','judge-a','none',NULL,NULL,NULL);
+INSERT INTO "verdict" VALUES(8,4,'c5','unknown','because of unknown','judge-a','instrument','rate_limit',NULL,NULL);
+INSERT INTO "verdict" VALUES(9,0,'c1','met','','check','none',NULL,NULL,NULL);
 CREATE INDEX run_newest ON run (started_ns, id);
 CREATE INDEX step_again ON step (run, idx, id) WHERE take > 0;
 CREATE INDEX rubric_lock ON rubric (lock);

@@ -27,6 +27,7 @@ from coreact.generate.bank.store import RubricBank
 from coreact.generate.bank.subset import subset
 from coreact.generate.generator import NoRubricError, RubricGenerator, Written
 from coreact.generate.prompt import Exemplar
+from coreact.judge.panel.family import model_names
 from coreact.rubric import Criterion, Rubric, State
 from coreact.rubric.checks.base import shown
 from coreact.rubric.injection import LOOKED_AT, injection
@@ -35,6 +36,9 @@ from coreact.rubric.remarks import Remark
 
 NEIGHBOURS = 3
 """Entries that are shown. The paper's number is not in what we could read of it; others say 3 to 5."""
+
+MOST_CRITERIA = 12
+"""Most criteria of an entry that may be shown; one with more is refused without being looked at."""
 
 _SHOWN = 80  # characters of a source, escaped, since a file may hold what a terminal would obey
 _OVERLAP = 200  # characters that two looks at a long question share
@@ -197,6 +201,13 @@ class BankedGenerator:
         """Where the examples come from."""
         self._writer = writer(self.exemplars)
         self.id = f"banked({self._writer.id},k={k})"
+        """Names the writer and `k`, not what the bank holds, which changes from step to step: what was
+        measured under an id holds for the bank as it was, and the remarks say which entries were shown."""
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Names of the models that write: a judge should be of none of their families."""
+        return model_names(self._writer)
 
     def write(self, state: State) -> Written:
         """Write a rubric with examples, blocking.
@@ -263,6 +274,8 @@ def examples(found: Sequence[Found]) -> tuple[Exemplar, ...]:
 
 def is_sound(entry: BankEntry) -> bool:
     """Whether an entry may be shown at all: nothing serious is wrong with it, and an agent may read of it."""
+    if len(entry.rubric) > MOST_CRITERIA:
+        return False
     question = entry.question
     looks = (question[at : at + LOOKED_AT] for at in range(0, len(question), LOOKED_AT - _OVERLAP))
     if any(map(injection, looks)) or _readable(entry.rubric) is None:

@@ -21,6 +21,7 @@ from langgraph.errors import GraphBubbleUp
 from coreact.errors import ConfigError
 from coreact.generate.entities import entities
 from coreact.generate.generator import NoRubricError, RubricGenerator, Written
+from coreact.judge.panel.family import model_names
 from coreact.judge.panel.members import Failed, atogether, failed, together
 from coreact.judge.records import Cost
 from coreact.rubric import Criterion, Provenance, Rubric, State
@@ -68,6 +69,11 @@ class ConsensusGenerator:
         self._alike = alike
         self._same = same
         self.id = f"consensus({'+'.join(writer.id for writer in writers)},m={m})"
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Names of the models that write: a judge should be of none of their families."""
+        return model_names(*self.writers)
 
     def write(self, state: State) -> Written:
         """Let all writers write at once, each in a thread, and keep what enough of them wrote.

@@ -20,6 +20,7 @@ from coreact.generate.bank.subset import subset
 from coreact.generate.bank.tables import read_table
 from coreact.generate.bank.weighting import Weighting, as_weight, normalised
 from coreact.generate.generator import NoRubricError, RubricGenerator, Written
+from coreact.judge.panel.family import model_names
 from coreact.rubric import Criterion, CriterionKind, Record, Rubric, State
 from coreact.rubric.canonical import digest
 from coreact.rubric.remarks import Problem, Remark
@@ -215,6 +216,11 @@ class MetaRubricGenerator:
         self.meta = meta or MetaRubric.default()
         """The rules."""
         self.id = f"meta({inner.id}@{self.meta.version})"
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Names of the models that write: a judge should be of none of their families."""
+        return model_names(self._inner)
 
     def write(self, state: State) -> Written:
         """Write and apply the rules, blocking.

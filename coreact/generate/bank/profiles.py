@@ -18,6 +18,7 @@ from pydantic import Field, field_validator
 from coreact.generate.bank.tables import read_table
 from coreact.generate.bank.weighting import Factor, Weighting, as_weight, normalised
 from coreact.generate.generator import RubricGenerator, Written
+from coreact.judge.panel.family import model_names
 from coreact.rubric import Criterion, CriterionKind, Rubric, State
 from coreact.rubric.canonical import digest
 from coreact.rubric.remarks import Remark
@@ -90,6 +91,11 @@ class ProfiledGenerator:
         self._profile = profile
         whose = f"{profile.name}@{profile.version}" if isinstance(profile, Profile) else "by state"
         self.id = f"profiled({inner.id},{whose})"
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Names of the models that write: a judge should be of none of their families."""
+        return model_names(self._inner)
 
     def write(self, state: State) -> Written:
         """Write and weigh, blocking.

@@ -3,7 +3,8 @@
 There is nobody here who could rewrite a criterion for another question, so only what needs no rewriting is
 taken: executable, sound for the tools at hand, and without any name that this state does not know. That is
 little, and it is safe; a criterion that an earlier run found out ("open the second table") may be among it.
-A reused criterion never has a veto. Ours; RubricRAG (arXiv 2603.20882) has a model rewrite.
+A reused criterion never has a veto and is never `hard`: what nobody vouches for constrains no decoder. Ours;
+RubricRAG (arXiv 2603.20882) has a model rewrite.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from coreact.generate.bank.store import RubricBank
 from coreact.generate.bank.subset import subset
 from coreact.generate.generator import NoRubricError, RubricGenerator, Written
 from coreact.judge import Cost
+from coreact.judge.panel.family import model_names
 from coreact.rubric import Action, Criterion, Provenance, Rubric, State
 from coreact.rubric.checks import AnswerFitsSchema, ArgumentContains, ArgumentEquals, QuoteInObservation
 from coreact.rubric.checks.base import shown, text_of
@@ -29,6 +31,7 @@ from coreact.rubric.remarks import Problem, Remark
 _TWINS: frozenset[Problem] = frozenset({"duplicate", "mirror", "conflict", "multi_tool"})
 _UNFIT = SERIOUS | _TWINS
 _ANY = Action(answer="-")
+_LEAST = 1e-9  # share of a criterion that weighs next to nothing
 
 
 class ReusingGenerator:
@@ -64,6 +67,13 @@ class ReusingGenerator:
         self._inner = inner
         self._most = most
         self.id = f"reusing({inner.id if inner is not None else ''},k={k},most={most})"
+        """Names the inner generator and the settings, not what the bank holds, which changes from step to
+        step: what was measured under an id holds for the bank as it was, and the remarks name the entries."""
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Names of the models that write: a judge should be of none of their families."""
+        return model_names(self._inner)
 
     def write(self, state: State) -> Written:
         """Write a rubric with criteria taken over, blocking.
@@ -105,25 +115,25 @@ class ReusingGenerator:
                 cause="unsupported",
                 remarks=remarks,
             )
-        rubric = (
-            Rubric(criteria=taken)
-            if base is None
-            else Rubric(criteria=(*own, *taken), scope=base.rubric.scope, threshold=base.rubric.threshold)
-        )
-        return Written(rubric, base.cost if base is not None else Cost(), tuple(remarks)), used
+        if base is None:
+            return Written(Rubric(criteria=taken), Cost(), tuple(remarks)), used
+        rubric = base.rubric
+        if taken:
+            evened = (c.model_copy(update={"weight": _weight(rubric, c)}) for c in own)
+            rubric = Rubric(criteria=(*evened, *taken), scope=rubric.scope, threshold=rubric.threshold)
+        return Written(rubric, base.cost, tuple(remarks)), used
 
     def _taken_over(
         self, entry: BankEntry, own: tuple[Criterion, ...], state: State, remarks: list[Remark]
     ) -> tuple[Criterion, ...]:
         ids = {criterion.id for criterion in own}
         names = {c.id: _free(f"bank_{c.id}", ids) for c in entry.rubric}
-        whole = sum(criterion.weight for criterion in own) or 1.0
         taken: list[Criterion] = []
 
         def fits(criterion: Criterion) -> bool:
             if len(taken) == self._most:
                 return False
-            new = _adapted(criterion, entry, names, whole)
+            new = _adapted(criterion, entry, names)
             problem = _unfit(criterion, new, (*own, *taken), entry, state)
             if problem is None:
                 taken.append(new)
@@ -136,18 +146,24 @@ class ReusingGenerator:
         return tuple(taken)
 
 
-def _adapted(criterion: Criterion, entry: BankEntry, names: dict[str, str], whole: float) -> Criterion:
+def _adapted(criterion: Criterion, entry: BankEntry, names: dict[str, str]) -> Criterion:
     """The criterion under an id of its own, as heavy against the others as it was in its rubric."""
     source = criterion.provenance.source if criterion.provenance is not None else entry.source
     return criterion.model_copy(
         update={
             "id": names[criterion.id],
-            "weight": max(entry.rubric.share(criterion) * whole, 1e-9),
+            "weight": _weight(entry.rubric, criterion),
+            "kind": "process" if criterion.kind == "hard" else criterion.kind,
             "veto": False,
             "depends_on": tuple(names[name] for name in criterion.depends_on),
             "provenance": Provenance(source=source, parent=criterion.id, evidence=(entry.key,)),
         }
     )
+
+
+def _weight(rubric: Rubric, criterion: Criterion) -> float:
+    """The criterion's share of its rubric, so that weights of any size meet as equals; never 0."""
+    return max(rubric.share(criterion), _LEAST)
 
 
 def _free(name: str, ids: set[str]) -> str:

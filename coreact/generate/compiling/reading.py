@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
+
+import re2
 
 from coreact.generate.compiling.grammar import FORMS
 from coreact.generate.compiling.masking import Masked, masked
+from coreact.generate.compiling.reasons import is_reason, without_reasons
 from coreact.generate.compiling.slots import Slots
 from coreact.generate.compiling.vocabulary import Vocabulary
 from coreact.rubric import Criterion, DoesNotStop, State, Stops, ToolIs, ToolIsNot
@@ -24,8 +28,35 @@ _SECOND = pattern(
     r"|visit|browse"
     r"|make|give|stop|include|mention|ask|look|query|avoid|set|choose|finish|fetch|return)\b"
 )
-_INSTEAD = pattern(r"(?i),? ?(?:instead of|rather than) [^,;]*")
-_SENTENCES = pattern(r"(?i)[.!;] (?:then |and )?|,? and then |, then |,? and |, (?:and )?")
+_INSTEAD = pattern(r"(?i),? ?(?:(?:instead of|rather than) [^,;]*|(?:and )?not [a-z ]*answer(?:ing)?)")
+_BECAUSE = pattern(r"(?i),? ?(?:because|since) .*")
+_ANSWER_TAG = pattern(r"(?i)(?:\b(?:an?|the|your|its) (?:final )?)?</?answer>(?: (?:tag|block))?")
+_EQUALS = pattern(r"([^<>=!≤≥\s]) ?= ?([^=\s])")
+_MEMORY = 64 << 20  # bytes
+# ruff: noqa: RUF001 - punctuation of another script
+_FULL_WIDTH = str.maketrans(
+    {"，": ", ", "。": ". ", "；": "; ", "：": ": ", "（": " (", "）": ") ", "！": "! "}
+)
+_SENTENCES = pattern(
+    r"(?i)[.!;] (?:then |and |so |thus |therefore )?|,? and then |, then |,? and |, (?:and |so |thus )?"
+)
+_EMPHASIS = pattern(r"(?i)\b(?:explicitly|specifically|clearly) | verbatim\b")
+
+
+_PATTERNS = tuple((form, written) for form in FORMS for written in form.patterns)
+
+
+@cache
+def _all_patterns() -> Any:
+    """All patterns as one automaton: most sentences match a few of them or none."""
+    options = re2.Options()
+    options.max_mem = _MEMORY
+    options.log_errors = False
+    together = re2.Set.FullMatchSet(options)
+    for _, written in _PATTERNS:
+        together.Add(written)
+    together.Compile()
+    return together
 
 
 class Reading(NamedTuple):
@@ -64,26 +95,50 @@ def reading(text: str, state: State, polarity: Polarity = "require") -> Reading 
     sentence = masked(text)
     if sentence is None or not sentence.text:
         return None
+    sentence = sentence._replace(text=_evened(sentence.text))
     names = Vocabulary(state)
     whole = _one(_read(sentence, names, polarity))
     if whole is not None or polarity == "forbid":
         return whole
+    return _in_parts(sentence, names) or _without_reasons(sentence, names)
+
+
+def _evened(text: str) -> str:
+    """A masked sentence with signs as the grammar writes them."""
+    if not text.isascii():
+        text = " ".join(text.translate(_FULL_WIDTH).split())
+    text = str(_EMPHASIS.sub("", text))
+    if "<" in text:
+        text = _ANSWER_TAG.sub("the answer", text)
+    return str(_EQUALS.sub(r"\1 = \2", text)) if "=" in text else text
+
+
+def _without_reasons(sentence: Masked, names: Vocabulary) -> Reading | None:
+    text = without_reasons(sentence.text)
+    if text == sentence.text:
+        return None
+    demand = sentence._replace(text=text)
+    return _one(_read(demand, names, "require")) or _in_parts(demand, names)
+
+
+def _in_parts(sentence: Masked, names: Vocabulary) -> Reading | None:
     parts = [part for part in _SENTENCES.split(sentence.text) if part and part.strip(" .!")]
     if len(parts) < 2:
         return None
-    read = [_one(_read(sentence._replace(text=part.strip()), names, polarity)) for part in parts]
+    if is_reason(parts[0]):  # "The town is unknown, so keep searching": reasons that follow are cut elsewhere
+        parts = parts[1:]
+    read = [_one(_read(sentence._replace(text=part.strip()), names, "require")) for part in parts]
     return _joint([part for part in read if part is not None]) if None not in read else None
 
 
 def _read(sentence: Masked, names: Vocabulary, polarity: Polarity) -> Iterator[Reading]:
-    for form in FORMS:
+    for at in _all_patterns().Match(sentence.text) or ():
+        form, written = _PATTERNS[at]
         if polarity == "forbid" and not form.exact:
             continue
-        for written in form.patterns:
-            form_pattern = pattern(written)
-            match = form_pattern.fullmatch(sentence.text)
-            if match is None:
-                continue
+        form_pattern = pattern(written)
+        match = form_pattern.fullmatch(sentence.text)
+        if match is not None:
             said = match.groupdict()
             tail = said.get("tail") or ""
             body = sentence.text[: match.start(form_pattern.groupindex["tail"])] if tail else sentence.text
@@ -101,6 +156,8 @@ def _harmless(tail: str, sentence: Masked) -> bool:
     rest = tail.strip()
     if _INSTEAD.fullmatch(rest):
         return not _SECOND.search(rest)
+    if _BECAUSE.fullmatch(rest):
+        return is_reason(rest.lstrip(", "))
     return not (_NEGATION.search(rest) or _CONDITION.search(rest) or _SECOND.search(rest))
 
 

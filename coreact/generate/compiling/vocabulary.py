@@ -17,7 +17,8 @@ _ADDRESS = re.compile(r"(?:^|_)(?:ur[li]s?|link|address|href)(?:$|_)", re.IGNORE
 _SUFFIXES = ("", "tool", "function")
 _ARTICLES = ("the", "a", "an", "your", "its", "some")
 _QUERY_WORDS = frozenset(
-    {"query", "searchquery", "search", "searchterms", "searchterm", "searchtext", "searchstring"}
+    """query searchquery search searchterms searchterm searchtext searchstring searchphrase keywords
+    searchkeywords querystring queryterms nextquery nextsearch nextsearchquery newquery""".split()
 )
 
 
@@ -137,6 +138,12 @@ class Vocabulary:
         """Whether a repeated call of any tool is surely waste: all only read."""
         acting = [tool for tool in self.state.tools if tool.role != "answer"]
         return bool(acting) and all(tool.read_only is True for tool in acting)
+
+    @property
+    def only_looks_up(self) -> bool:
+        """Whether what is to be found can be found by searching and reading only."""
+        acting = [tool for tool in self.state.tools if tool.role != "answer"]
+        return bool(acting) and all(tool.role in ("search", "read") for tool in acting)
 
     @property
     def only_searches(self) -> bool:

@@ -69,6 +69,11 @@ class AdaptiveGenerator:
         self._model = StructuredModel(model, output=output, attempts=attempts)
         self.id = identified("adaptive", self._model, ["adaptive_intent", "adaptive"])
 
+    @property
+    def model_name(self) -> str:
+        """The model's name, as its provider knows it."""
+        return self._model.name
+
     def write(self, state: State, candidates: Sequence[Action]) -> Written:
         """Write the criteria in two calls, blocking. The order of the candidates makes no difference.
 

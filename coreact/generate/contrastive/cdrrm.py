@@ -113,6 +113,11 @@ class CdrrmGenerator:
         self._model = StructuredModel(model, output=output, attempts=attempts)
         self.id = identified("cdrrm", self._model, _TEMPLATES)
 
+    @property
+    def model_name(self) -> str:
+        """The model's name, as its provider knows it."""
+        return self._model.name
+
     def write(self, contrast: Contrast) -> Written:
         """Write the criteria in three calls, blocking.
 

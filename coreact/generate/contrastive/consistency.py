@@ -22,6 +22,7 @@ from coreact.generate.generator import NoRubricError, RubricRefusedError, Writte
 from coreact.judge.asking import Asking, Request, aserve, serve
 from coreact.judge.consult import aconsult, consult
 from coreact.judge.ordering import standing
+from coreact.judge.panel.family import model_names
 from coreact.judge.records import Cost, Status, Verdict
 from coreact.judge.runner import Judge, Ruling, run_checks, undecided
 from coreact.judge.scoring import judgement
@@ -63,6 +64,11 @@ class ConsistentGenerator:
         self._samples = samples
         self._tau = tau
         self.id = f"consistent:{writer.id}"
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Names of the models that write: a judge should be of none of their families."""
+        return model_names(self._writer)
 
     def write(self, contrast: Contrast, others: Sequence[Contrast] = ()) -> Written:
         """The first rubric that recovers the labels, blocking.

@@ -90,6 +90,11 @@ class CrgGenerator:
         shots = [[example.question, example.rubric.lock] for example in self._examples]
         self.id = identified("crg", self._model, ["crg"], shots)
 
+    @property
+    def model_name(self) -> str:
+        """The model's name, as its provider knows it."""
+        return self._model.name
+
     def write(self, contrast: Contrast) -> Written:
         """Write the criteria, blocking.
 

@@ -24,7 +24,7 @@ from coreact.generate.gate.gate import Gate
 from coreact.generate.gate.intervals import Interval, by_question, mean
 from coreact.generate.gate.qualify import points_digest, score_rubric
 from coreact.generate.gate.results import GateResult, Thresholds
-from coreact.judge.asking import Asking, aserve, serve
+from coreact.judge.asking import Asking, aserve, serve, work
 from coreact.judge.runner import Judge
 from coreact.rubric import Action, Record, Rubric, State
 from coreact.rubric.branching import BranchingPoint
@@ -154,9 +154,8 @@ def _cases(
         own = yield from score_rubric(rubric, point, judge)
         if own is None:
             continue
-        report = yield from gate.examining(
-            rubric, point.state, None if sampler is None else sampler(point.state), judge=judge
-        )
+        candidates = None if sampler is None else (yield work(sampler, point.state))
+        report = yield from gate.examining(rubric, point.state, candidates, judge=judge)
         instead = 0.0 if other is None else (yield from score_rubric(other, point, judge)) or 0.0
         cases.append(_Case(point.question_id, report.admitted, report.results, own, instead))
     return cases

@@ -34,6 +34,7 @@ from coreact.judge.records import Cost
 from coreact.judge.runner import Judge
 from coreact.rubric import Action, Record, Rubric, State
 from coreact.rubric.branching import BranchingPoint
+from coreact.rubric.canonical import digest
 from coreact.rubric.remarks import Remark
 
 WITHOUT_LABELS: tuple[GateTest, ...] = ("lint", "discrimination")
@@ -125,6 +126,12 @@ class Gate:
         self._contracts = contracts or CONTRACTS
         self._control = control
         self._seed = seed
+
+    @property
+    def id(self) -> str:
+        """What decides at run time: a hash of thresholds, required tests and the contracts' id."""
+        decides = [self.thresholds.model_dump(), sorted(set(self.require)), self._contracts.id]
+        return f"gate.1:{digest(decides).rsplit(':', 1)[-1][:8]}"
 
     def examine(
         self,

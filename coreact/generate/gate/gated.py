@@ -18,15 +18,16 @@ from coreact.generate.gate.gate import Gate
 from coreact.generate.gate.labelled import RUBRIC_FREE
 from coreact.generate.gate.qualify import GeneratorReport, writing
 from coreact.generate.generator import RubricGenerator, RubricRefusedError, Written
-from coreact.judge.asking import Asking, aserve, serve
+from coreact.judge.asking import Asking, aserve, serve, work
 from coreact.judge.failure import classify
+from coreact.judge.panel.family import model_names
 from coreact.judge.records import Cost
 from coreact.judge.runner import Judge
 from coreact.rubric import Action, State
 from coreact.rubric.remarks import Remark
 
 Sampler = Callable[[State], Sequence[Action]]
-"""Candidate actions for a state, sampled from a policy. It must know no label."""
+"""Candidate actions for a state, sampled from a policy; it may block. It must know no label."""
 
 
 class RubricFreeGenerator:
@@ -58,7 +59,7 @@ class GatedGenerator:
         secrets: texts that a rubric must not hold.
 
     Raises:
-        ConfigError: the report is of another generator.
+        ConfigError: the report is of another generator, or was made with another judge.
     """
 
     def __init__(
@@ -77,7 +78,13 @@ class GatedGenerator:
                 f"The report is of the generator {qualified.generator!r}, not of {inner.id!r}.",
                 remedy="Measure this generator with coreact.generate.gate.qualify_generator.",
             )
-        self.id = f"{inner.id}+gate.1"
+        own = None if judge is None else judge.id
+        if qualified is not None and qualified.judge != own:
+            raise ConfigError(
+                f"The report was made with the judge {qualified.judge!r}, and this gate has {own!r}.",
+                remedy="Measure the generator with the judge that decides at run time.",
+            )
+        self.id = f"{inner.id}+{gate.id}"
         self._inner = inner
         self._gate = gate
         self._fallback = fallback
@@ -87,10 +94,9 @@ class GatedGenerator:
         self._secrets = tuple(secrets)
 
     @property
-    def model_name(self) -> str | None:
-        """Name of the model that writes, if one does: a judge should not be of its family."""
-        name = getattr(self._inner, "model_name", None)
-        return name if isinstance(name, str) else None
+    def model_names(self) -> tuple[str, ...]:
+        """Names of the models that write, the fallback's too: a judge should be of none of their families."""
+        return model_names(self._inner, self._fallback)
 
     def write(self, state: State) -> Written:
         """Write a rubric that passed, or the fallback's.
@@ -112,7 +118,7 @@ class GatedGenerator:
         written: Written = yield writing(self._inner, state)
         cost, told = written.cost, written.remarks
         try:
-            candidates = None if self._sampler is None else self._sampler(state)
+            candidates = None if self._sampler is None else (yield work(self._sampler, state))
             report = yield from self._gate.examining(
                 written.rubric, state, candidates, judge=self._judge, secrets=self._secrets
             )

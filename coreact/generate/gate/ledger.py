@@ -5,6 +5,10 @@ be traced to what it rests on. Nothing is ever deleted: a mute is a computation 
 ends by itself when the evidence turns, and a decision by hand is a line that a later line overrules. Kept in
 memory where no file is given. Safe to share between threads of one process; of several processes each sees
 what stood in the file when it opened it.
+
+A line that a killed process left unfinished at the end of the file is passed over, and the next line written
+says so. Any other line that cannot be read is an error: a decision that silently no longer counts would let
+a muted family guide again.
 """
 
 from __future__ import annotations
@@ -57,9 +61,12 @@ class _Line(Record):
 
     outcome: StepOutcome | None = None
     by_hand: ByHand | None = None
+    torn: bool = False
+    """The line before this one was never finished."""
 
 
 _LINE = TypeAdapter(_Line)
+_AFTER_TORN = _Line(torn=True)
 
 
 class Ledger:
@@ -69,7 +76,7 @@ class Ledger:
         path: the file; made with the first line. None: kept in memory.
 
     Raises:
-        StoreError: the file cannot be read, or holds no line of a ledger.
+        StoreError: the file cannot be read, or a line of it that is not a torn last one.
     """
 
     def __init__(self, path: str | Path | None = None) -> None:
@@ -77,7 +84,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._torn = False
         self.unreadable = 0
-        """Lines of the file that could not be read and were left out."""
+        """Torn lines of the file that were passed over."""
         self._outcomes: list[StepOutcome] = []
         self._by_hand: dict[str, ByHand] = {}
         self._muted: tuple[MutePolicy, dict[str, Muted]] | None = None
@@ -149,11 +156,12 @@ class Ledger:
     def _add(self, lines: list[_Line]) -> None:
         with self._lock:
             if self.path is not None and lines:
-                text = "".join(_LINE.dump_json(line, exclude_none=True).decode() + "\n" for line in lines)
+                written = [_AFTER_TORN, *lines] if self._torn else lines
+                text = b"".join(_LINE.dump_json(one, exclude_defaults=True) + b"\n" for one in written)
                 try:
                     self.path.parent.mkdir(parents=True, exist_ok=True)
-                    with self.path.open("a", encoding="utf-8") as file:
-                        file.write(("\n" if self._torn else "") + text)
+                    with self.path.open("ab") as file:
+                        file.write((b"\n" if self._torn else b"") + text)
                 except OSError as error:
                     raise StoreError(
                         f"The ledger {self.path} cannot be written: {error.strerror}.", path=self.path
@@ -180,11 +188,31 @@ class Ledger:
             ) from error
         self._torn = bool(text) and not text.endswith(b"\n")
         found: list[_Line] = []
-        for line in filter(bytes.strip, text.split(b"\n")):
+        bad = 0  # number of an unreadable line that nothing excuses yet
+        for number, line in enumerate(text.split(b"\n"), 1):
+            if not line.strip():
+                continue
             try:
-                found.append(_LINE.validate_json(line))
-            except ValidationError:  # a process was killed while it wrote; what it wrote before stands
+                read = _LINE.validate_json(line)
+            except ValidationError:
+                if bad:
+                    break
+                bad = number
+                continue
+            if bad and not read.torn:
+                break
+            self.unreadable += bool(bad)
+            bad = 0
+            found.append(read)
+        else:
+            if bad and self._torn:  # a process was killed while it wrote; what it wrote before stands
                 self.unreadable += 1
-        if self.unreadable and not found:
-            raise StoreError(f"{self.path} is no ledger.", path=self.path, remedy="Give another path.")
+                bad = 0
+        if bad or (self.unreadable and not found):
+            what = f"{self.path} is no ledger" if not found else f"The ledger {self.path} was changed"
+            raise StoreError(
+                f"{what}: line {bad or 1} cannot be read.",
+                path=self.path,
+                remedy="Mend or remove that line, or give another path.",
+            )
         return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 from coreact.generate.gate.benefit import family, writer
 from coreact.generate.gate.ledger import Ledger, MutePolicy
 from coreact.generate.generator import NoRubricError, RubricGenerator, Written
+from coreact.judge.panel.family import model_names
 from coreact.rubric import Rubric, State
 from coreact.rubric.remarks import Remark
 
@@ -31,10 +32,9 @@ class MutingGenerator:
         self._policy = policy or MutePolicy()
 
     @property
-    def model_name(self) -> str | None:
-        """Name of the model that writes, if one does: a judge should not be of its family."""
-        name = getattr(self._inner, "model_name", None)
-        return name if isinstance(name, str) else None
+    def model_names(self) -> tuple[str, ...]:
+        """Names of the models that write: a judge should be of none of their families."""
+        return model_names(self._inner)
 
     def write(self, state: State) -> Written:
         """Write a rubric and leave out what is muted.

@@ -219,6 +219,11 @@ class FactExtractor:
         self.id = f"facts:{self._asker.name}@{template('grounded_facts').version}"
         """Name of the model and version of the prompt."""
 
+    @property
+    def model_name(self) -> str:
+        """The model's name, as its provider knows it."""
+        return self._asker.name
+
     def extract(self, passages: Sequence[Passage], question: str) -> Extracted:
         """Take passages apart, blocking. What the user says is taken sentence by sentence, without the model.
 

@@ -38,6 +38,7 @@ from coreact.generate.prompt import template, trajectory
 from coreact.judge.asking import Asking, aserve, record_of, serve, work
 from coreact.judge.failure import Throttle
 from coreact.judge.grounding.nuggets import Nugget, nugget_rubric
+from coreact.judge.panel.family import model_names
 from coreact.judge.records import Cost
 from coreact.judge.structured import Asked, Output, ReplyError, StructuredModel
 from coreact.judge.transcript import UNTRUSTED, Section, fenced
@@ -110,6 +111,11 @@ class GroundedGenerator:
             }
         )
         self.id = f"grounded:{self._asker.name}@{version.rsplit(':', 1)[-1][:8]}"
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Names of the models that write and extract facts: a judge should be of none of their families."""
+        return tuple(dict.fromkeys((self._asker.name, *model_names(self._extractor))))
 
     def facts(self, state: State) -> Extracted:
         """The facts known in this state: of the question, of the observations so far, of the retriever.

@@ -84,6 +84,11 @@ class HindsightWriter:
             version = digest([template("hindsight").version, UNTRUSTED, self._asker.identity])
             self.id = f"hindsight:{self._asker.name}@{version.rsplit(':', 1)[-1][:8]}"
 
+    @property
+    def model_name(self) -> str | None:
+        """The model's name, as its provider knows it; None where code writes."""
+        return self._asker.name if self._asker is not None else None
+
     def write(
         self,
         state: State,

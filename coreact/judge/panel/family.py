@@ -108,7 +108,7 @@ def check_families(
     *,
     judge: str | Sequence[str],
     agent: str | None = None,
-    generator: str | None = None,
+    generator: str | Sequence[str] | None = None,
     policy: Policy = "warn",
 ) -> tuple[Kinship, ...]:
     """Find judges that are kin to what they judge, or to who wrote the rubric they judge by.
@@ -117,7 +117,7 @@ def check_families(
         judge: name of the judge's model, or of those of a panel's members. A member that is kin is
             reported as well: its votes count like any other's.
         agent: name of the agent's model, or None where it is not known.
-        generator: name of the model that writes the rubrics, or None where none does.
+        generator: name of the model that writes the rubrics, or of all that do; None where none does.
         policy: what to do about it.
 
     Returns:
@@ -129,9 +129,10 @@ def check_families(
     if policy not in ("warn", "refuse", "allow"):
         raise ConfigError(f"There is no family policy {policy!r}.", remedy="Choose warn, refuse or allow.")
     judges = (judge,) if isinstance(judge, str) else tuple(judge)
+    writers = (generator,) if isinstance(generator, str) else tuple(generator or ())
     others: tuple[tuple[Literal["agent", "generator"], str | None], ...] = (
         ("agent", agent),
-        ("generator", generator),
+        *(("generator", writer) for writer in writers),
     )
     found = tuple(
         Kinship(kin, name, role, other)
@@ -148,12 +149,21 @@ def check_families(
     return found
 
 
-def model_names(judge: object) -> tuple[str, ...]:
-    """Names of the models behind a judge or a generator, those of a panel's members included.
+def model_names(*roles: object) -> tuple[str, ...]:
+    """Names of the models behind judges or generators, each once, in the order they are met.
 
-    Whoever asks no model, or does not say which (`model_name`), adds none.
+    Args:
+        roles: anything. A panel's or cascade's members count; otherwise what a role says of itself in
+            `model_name: str | None`, in `model_names: tuple[str, ...]` (who wraps others, or asks several
+            models), or in both. Who asks no model, or does not say which, adds none: a generator or judge
+            of your own is looked at only if it has one of these.
     """
-    if isinstance(judge, Bench):
-        return tuple(name for member in judge.judges for name in model_names(member))
-    name = getattr(judge, "model_name", None)
-    return (name,) if isinstance(name, str) else ()
+    return tuple(dict.fromkeys(name for role in roles for name in _said_by(role)))
+
+
+def _said_by(role: object) -> tuple[str, ...]:
+    if isinstance(role, Bench):
+        return model_names(*role.judges)
+    several = getattr(role, "model_names", ())
+    names = several if isinstance(several, tuple | list) else ()
+    return tuple(name for name in (*names, getattr(role, "model_name", None)) if isinstance(name, str))

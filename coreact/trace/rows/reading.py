@@ -177,7 +177,7 @@ class _Reader:
         return self._rows(
             f"SELECT {table}.* FROM {table} JOIN judgment ON judgment.id = judgment"  # noqa: S608
             " JOIN step_latest AS step ON step.id = judgment.step"
-            f" WHERE step.run = ? AND evaluator = 'run' ORDER BY judgment, {order}"
+            f" WHERE step.run = ? AND evaluator IN ('run', 'own') ORDER BY judgment, {order}"
         )
 
     def _attempts(self) -> dict[int, list[Attempt]]:
@@ -192,8 +192,10 @@ class _Reader:
                 actions=tuple(
                     Action.model_validate(action) for action in json.loads(self._blob(row["actions_sha"]))
                 ),
-                judgements=tuple(judgements[row["step"], row["pos"]]),
-                rubric=None if row["rubric_sha"] is None else self._rubric(row["rubric_sha"]),
+                judgements=tuple(judgements[row["step"], row["pos"], "run"]),
+                own=None if row["own_sha"] is None else self._rubric(row["own_sha"]),
+                own_judgements=tuple(judgements[row["step"], row["pos"], "own"]),
+                unheld=restored(row["unheld"]),
                 selected=row["selected"],
                 rejected_by=restored_or_none(row["rejected_by"]),
                 reason=restored(row["reason"]),
@@ -201,7 +203,7 @@ class _Reader:
             ),
         )
 
-    def _judgements(self) -> dict[tuple[int, int], list[Judgement]]:
+    def _judgements(self) -> dict[tuple[int, int, str], list[Judgement]]:
         evidence = _grouped(
             self._of_judgements("evidence", "verdict, pos"),
             lambda row: (row["judgment"], row["verdict"]),
@@ -230,9 +232,9 @@ class _Reader:
         return _grouped(
             self._rows(
                 "SELECT judgment.* FROM judgment JOIN step_latest AS step ON step.id = judgment.step"
-                " WHERE step.run = ? AND evaluator = 'run' ORDER BY judgment.id"
+                " WHERE step.run = ? AND evaluator IN ('run', 'own') ORDER BY judgment.id"
             ),
-            lambda row: (row["step"], row["candidate"]),
+            lambda row: (row["step"], row["candidate"], row["evaluator"]),
             lambda row: Judgement(
                 rubric=restored(row["rubric_lock"]),
                 verdicts=tuple(verdicts[row["id"]]),

@@ -26,7 +26,7 @@ class Snapshot(NamedTuple):
     record: TraceRecord
     bodies: tuple[bytes, ...]
     """Of a run its settings; of a step its rubric, tools and constraint (as far as there are any), the
-    added messages, then message, actions and rubric (if any) of each attempt."""
+    added messages, then message, actions and own criteria (if any) of each attempt."""
 
     @property
     def run(self) -> str:
@@ -56,8 +56,8 @@ def snapshot(record: TraceRecord) -> Snapshot:
         for attempt in record.attempts:
             bodies.append(json_bytes(attempt.message))
             bodies.append(json_bytes([action.model_dump() for action in attempt.actions]))
-            if attempt.rubric is not None:
-                bodies.append(json_bytes(attempt.rubric.model_dump()))
+            if attempt.own is not None:
+                bodies.append(json_bytes(attempt.own.model_dump()))
     return Snapshot(record, tuple(bodies))
 
 
@@ -182,10 +182,14 @@ def _write_step(connection: sqlite3.Connection, step: StepRecord, bodies: Iterat
             stored_or_none(attempt.rejected_by),
             stored(attempt.reason),
             *_cost(attempt.cost),
-            None if attempt.rubric is None else _put_rubric(connection, attempt.rubric, next(bodies)),
+            None if attempt.own is None else _put_rubric(connection, attempt.own, next(bodies)),
+            stored(attempt.unheld),
         )
-        for action, judgement in enumerate(attempt.judgements):
-            _write_judgement(connection, judgement, step=row, candidate=pos, action=action, at_ns=step.at_ns)
+        for evaluator, judgements in (("run", attempt.judgements), ("own", attempt.own_judgements)):
+            for action, judgement in enumerate(judgements):
+                _write_judgement(
+                    connection, judgement, evaluator, step=row, candidate=pos, action=action, at_ns=step.at_ns
+                )
 
 
 def _put_rubric(connection: sqlite3.Connection, rubric: Rubric, body: bytes) -> str:
@@ -219,6 +223,7 @@ def _put_rubric(connection: sqlite3.Connection, rubric: Rubric, body: bytes) -> 
 def _write_judgement(
     connection: sqlite3.Connection,
     judgement: Judgement,
+    evaluator: str,
     *,
     step: int,
     candidate: int,
@@ -238,7 +243,7 @@ def _write_judgement(
         judgement.judged,
         judgement.total,
         *_cost(judgement.cost),
-        "run",
+        evaluator,
         0,
         None,
         at_ns,

@@ -9,6 +9,7 @@ from coreact.errors import ConfigError
 from coreact.generate.bank.records import BankEntry
 from coreact.generate.bank.reuse import ReusingGenerator
 from coreact.generate.bank.store import RubricBank
+from coreact.generate.constraining import constraint
 from coreact.generate.generator import NoRubricError, Written
 from coreact.generate.heuristic import HeuristicGenerator
 from coreact.rubric import (
@@ -85,7 +86,34 @@ def test_the_domain_criterion_of_a_neighbour_appears_only_with_the_bank(bank: Ru
 def test_a_criterion_weighs_against_the_others_what_it_weighed_before(bank: RubricBank) -> None:
     add(bank, DOMAIN, OTHER)
     written = ReusingGenerator(bank, ScriptedGenerator(INNER)).write(state())
-    assert [criterion.weight for criterion in written.rubric] == [2, pytest.approx(1.5), pytest.approx(0.5)]
+    assert [criterion.weight for criterion in written.rubric] == pytest.approx([1, 0.75, 0.25])
+
+
+@pytest.mark.parametrize("weights", [(1.7e308, 1.7e308), (5e-324, 1.7e308), (5e-324, 5e-324)])
+def test_weights_stay_numbers_whatever_they_were(bank: RubricBank, weights: tuple[float, float]) -> None:
+    first, second = (
+        c.model_copy(update={"weight": w}) for c, w in zip((DOMAIN, OTHER), weights, strict=True)
+    )
+    add(bank, first, second)
+    own = (
+        Criterion(id="a", text="Apples.", weight=weights[0]),
+        Criterion(id="b", text="Pears.", weight=weights[1]),
+    )
+    written = ReusingGenerator(bank, ScriptedGenerator(Rubric(criteria=own))).write(state())
+    assert ids(written) == ["a", "b", "bank_atlas", "bank_new"]
+    assert all(1e-9 <= criterion.weight <= 1 for criterion in written.rubric)
+    assert Rubric.model_validate_json(written.rubric.model_dump_json()) == written.rubric
+
+
+def test_what_nobody_vouches_for_does_not_constrain_the_decoder(bank: RubricBank) -> None:
+    hard = DOMAIN.model_copy(update={"kind": "hard", "veto": True})
+    add(bank, hard, OTHER.model_copy(update={"kind": "style"}))
+    rubric = ReusingGenerator(bank).write(state()).rubric
+    assert [(c.kind, c.veto) for c in rubric] == [("process", False), ("style", False)]
+    made = constraint(Rubric(criteria=(hard,)), state()).constraint
+    assert made is not None
+    assert made.criteria == ("atlas",)
+    assert constraint(rubric, state()).constraint is None
 
 
 def test_without_an_inner_generator_the_bank_alone_guides(bank: RubricBank) -> None:

@@ -190,6 +190,39 @@ def test_a_torn_line_costs_itself_only(tmp_path: Path) -> None:
         again = Ledger(path)
         assert (again.outcomes[0], again.outcomes[-1]) == (SPOILED, SAME)
         assert again.unreadable == ledger.unreadable
+        again.record([FIXED])
+        assert Ledger(path).outcomes == (*again.outcomes,)
+        path.write_bytes(path.read_bytes()[:-5])  # torn once more
+        assert Ledger(path).outcomes == again.outcomes[:-1]
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+@pytest.mark.parametrize(
+    "bad", ['{"outcome"', '{"by_hand":{"family":"f","order":"mute","by":"ann"}}', "\x00\x00", "[]"]
+)
+def test_a_line_that_was_changed_is_told_with_its_number(tmp_path: Path, at: int, bad: str) -> None:
+    path = tmp_path / "ledger.jsonl"
+    Ledger(path).record([SPOILED, FIXED])
+    lines = path.read_text().splitlines()
+    lines.insert(at - 1, bad)
+    path.write_text("\n".join(lines) + "\n")
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match=f"line {at} ") as caught:
+        Ledger(path)
+    assert caught.value.path == path
+    assert str(path) in str(caught.value)
+    assert path.read_bytes() == before
+
+
+def test_what_another_process_finished_meanwhile_is_not_lost(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    Ledger(path).record([SPOILED, FIXED])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-9])  # opened in the middle of the other's writing
+    ledger = Ledger(path)
+    path.write_bytes(whole)
+    ledger.record([SAME])
+    assert Ledger(path).outcomes == (SPOILED, FIXED, SAME)
 
 
 def test_another_file_is_no_ledger(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from langgraph.errors import GraphInterrupt
 
 from coreact.errors import ConfigError, GenerationError, JudgingError
 from coreact.generate import HeuristicGenerator, RubricGenerator, Written
+from coreact.generate.contracts import ContractGenerator
 from coreact.generate.gate import (
     RUBRIC_FREE,
     CheckReader,
@@ -137,7 +139,7 @@ def write(request: pytest.FixtureRequest) -> Any:
 def test_what_passes_goes_through_unchanged(case: Any, write: Any) -> None:
     gated = GatedGenerator(ScriptedGenerator(case.informative), Gate())
     assert isinstance(gated, RubricGenerator)
-    assert gated.id == "scripted+gate.1"
+    assert gated.id.startswith("scripted+gate.1:")
     written = write(gated, case.state)
     assert written.rubric == case.informative
     assert written.cost.calls == 1
@@ -195,6 +197,48 @@ def test_a_report_of_another_generator_is_refused(case: Any) -> None:
     report = qualify_generator(HeuristicGenerator(), [case.at(n) for n in range(3)])
     with pytest.raises(ConfigError, match=r"heuristic\.1"):
         GatedGenerator(ScriptedGenerator(case.informative), Gate(), qualified=report)
+
+
+def test_the_id_tells_gates_apart() -> None:
+    def named(*arguments: Any, **options: Any) -> str:
+        return GatedGenerator(HeuristicGenerator(), Gate(*arguments, **options)).id
+
+    class Others(ContractGenerator):
+        id = "contracts.others"
+
+    assert named() == named(Thresholds(), require=("discrimination", "lint"))
+    gates = {
+        named(),
+        named(Thresholds(lint=1.0)),
+        named(require=("lint",)),
+        named(require=()),
+        named(contracts=Others()),
+    }
+    assert len(gates) == 5
+
+
+def test_a_report_by_another_judge_is_refused(case: Any) -> None:
+    points = [case.at(n) for n in range(3)]
+    inner, judge = ScriptedGenerator(case.informative), ScriptedJudge(lambda *_: "met", name="one")
+    other = ScriptedJudge(lambda *_: "met", name="other")
+    alone, judged_by = qualify_generator(inner, points), qualify_generator(inner, points, judge=judge)
+    GatedGenerator(inner, Gate(), qualified=alone)
+    GatedGenerator(inner, Gate(), qualified=judged_by, judge=judge)
+    for report, given in ((alone, judge), (judged_by, None), (judged_by, other)):
+        with pytest.raises(ConfigError, match="judge"):
+            GatedGenerator(inner, Gate(), qualified=report, judge=given)
+
+
+def test_a_sampler_that_blocks_does_not_hold_the_event_loop(case: Any) -> None:
+    threads: list[int] = []
+
+    def sampler(state: State) -> Any:
+        threads.append(threading.get_ident())
+        return case.point.actions
+
+    gated = GatedGenerator(ScriptedGenerator(case.informative), Gate(), sampler=sampler)
+    assert asyncio.run(gated.awrite(case.state)).rubric == gated.write(case.state).rubric
+    assert threads[0] != threading.get_ident() == threads[1]
 
 
 def test_a_judge_that_is_down_refuses_with_its_cause(case: Any, write: Any) -> None:
@@ -279,10 +323,3 @@ def test_what_the_gate_costs_is_told(case: Any, write: Any) -> None:
     gated = GatedGenerator(ScriptedGenerator(case.prose), Gate(), judge=judge)
     assert write(gated, case.state).cost.calls == 1 + 6  # one for writing, one for each candidate
     assert Cost().calls == 0
-
-
-def test_a_wrapped_writer_still_says_which_model_writes(case: Any) -> None:
-    inner = ScriptedGenerator(case.informative)
-    assert GatedGenerator(inner, Gate()).model_name is None
-    inner.model_name = "qwen3-8b"  # type: ignore[attr-defined]
-    assert GatedGenerator(inner, Gate()).model_name == "qwen3-8b"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from coreact.errors import ConfigError
 from coreact.generate.gate import Gate, Thresholds, acalibrate, calibrate, load_gate_calibration
-from coreact.rubric import DoesNotStop, Rubric
+from coreact.rubric import DoesNotStop, Rubric, State
 from coreact.testing import ScriptedJudge
 
 
@@ -109,3 +110,18 @@ def test_the_file_is_locked_and_for_one_generator(case: Any, tmp_path: Path) -> 
             load_gate_calibration(path, generator="g")
     with pytest.raises(ConfigError, match="cannot be read"):
         load_gate_calibration(tmp_path / "none", generator="g")
+
+
+def test_a_sampler_that_blocks_does_not_hold_the_event_loop(case: Any) -> None:
+    points = [case.at(at) for at in range(12)]
+    rubrics = [case.informative_for(f"Land{at}") for at in range(12)]
+    actions = {point.state.digest: point.actions for point in points}
+    threads: list[int] = []
+
+    def sampler(state: State) -> Any:
+        threads.append(threading.get_ident())
+        return actions[state.digest]
+
+    asyncio.run(acalibrate(points, rubrics, generator="g", sampler=sampler))
+    assert len(threads) == 12
+    assert threading.get_ident() not in threads

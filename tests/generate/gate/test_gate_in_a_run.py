@@ -74,7 +74,7 @@ def test_the_record_tells_which_test_failed_and_who_wrote_instead(case: Any, run
     gated = GatedGenerator(ScriptedGenerator(case.unknown_tool), Gate(), fallback=HeuristicGenerator())
     run(guided(gated, store))
     for step in only(store).steps:
-        assert step.generator == "scripted+gate.1"
+        assert step.generator == gated.id
         assert step.rubric is not None
         assert {c.provenance.source for c in step.rubric if c.provenance} == {"heuristic.1"}
         refused = [remark for remark in step.remarks if remark.deed == "refused"]

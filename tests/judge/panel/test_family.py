@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from coreact.errors import ConfigError
-from coreact.judge.panel.family import Kinship, SharedFamilyWarning, check_families, family
+from coreact.judge.model import ModelJudge
+from coreact.judge.panel import JudgePanel
+from coreact.judge.panel.family import Kinship, SharedFamilyWarning, check_families, family, model_names
+from coreact.testing import ScriptedModel
 
 
 @pytest.mark.parametrize(
@@ -81,6 +84,16 @@ def test_every_member_of_a_panel_that_is_kin_is_reported() -> None:
     assert len(seen) == 1, "one warning names them all"
 
 
+def test_each_of_several_writers_is_looked_at() -> None:
+    found = check_families(
+        judge=OTHER, agent=AGENT, generator=["gpt-5", "claude-haiku", "claude-opus"], policy="allow"
+    )
+    assert [kin.other for kin in found] == ["claude-haiku", "claude-opus"]
+    with pytest.raises(ConfigError, match="generator 'claude-haiku'"):
+        check_families(judge=OTHER, generator=("gpt-5", "claude-haiku"), policy="refuse")
+    assert check_families(judge=OTHER, generator=(), policy="refuse") == ()
+
+
 def test_refuse_and_allow() -> None:
     with pytest.raises(ConfigError, match="favour its own family"):
         check_families(judge=AGENT, agent=AGENT, policy="refuse")
@@ -104,3 +117,44 @@ def test_strangers_and_unknown_names_warn_nobody(names: dict[str, Any]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert check_families(**names, policy="refuse") == ()
+
+
+class Named(ScriptedModel):
+    model_name: str
+
+
+class Says:
+    """Anything that names its models, one or several."""
+
+    def __init__(self, one: Any = None, several: Any = None) -> None:
+        if one is not None:
+            self.model_name = one
+        if several is not None:
+            self.model_names = several
+
+
+@pytest.mark.parametrize(
+    ("role", "expected"),
+    [
+        (None, ()),
+        (object(), ()),
+        (Says("a"), ("a",)),
+        (Says(several=("a", "b")), ("a", "b")),
+        (Says(several=["a", "b", "a"]), ("a", "b")),
+        (Says("c", ("a", "b")), ("a", "b", "c")),
+        (Says(several=()), ()),
+        (Says(several="abc"), ()),
+        (Says(7, (None, "a")), ("a",)),
+    ],
+)
+def test_models_are_named_by_one_name_or_by_several(role: object, expected: tuple[str, ...]) -> None:
+    assert model_names(role) == expected
+
+
+def test_each_model_of_several_roles_is_named_once() -> None:
+    assert model_names(Says("a"), None, Says(several=("b", "a"))) == ("a", "b")
+
+
+def test_the_members_of_a_panel_are_named() -> None:
+    members = [ModelJudge(Named(script=[], model_name=name)) for name in ("gpt-5", "qwen-max", "gpt-5")]
+    assert model_names(JudgePanel(members)) == ("gpt-5", "qwen-max")
