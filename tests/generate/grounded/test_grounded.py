@@ -29,7 +29,6 @@ from coreact.testing import ScriptedModel
 from coreact.worlds import Corpus, gazetteer
 
 pytest.importorskip("sentencex")
-pytest.importorskip("bm25s")
 
 SEARCH = ToolContract(
     name="search",
