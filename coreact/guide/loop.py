@@ -282,7 +282,7 @@ class _Run:
         proposals = yield CallModel(
             guidance=self.guidance, feedback=told, count=count, attempt=first, constraint=self.constraint
         )
-        self._keep(proposals, source=source)
+        self._keep(proposals, source=source, told=told)
         if not self.tried:
             raise next(reply.error for reply in proposals if isinstance(reply, Failed))
         for tried in self.tried[first:]:
@@ -324,7 +324,7 @@ class _Run:
             verdicts = undecided(checked.open, reason=reason, by="nobody", broken=False)
         return judgement(rubric, (*checked.decided, *verdicts), cost=cost)
 
-    def _keep(self, replies: Sequence[Proposal | Failed], *, source: AttemptSource) -> None:
+    def _keep(self, replies: Sequence[Proposal | Failed], *, source: AttemptSource, told: str = "") -> None:
         for reply in replies:
             if isinstance(reply, Failed):
                 self._failed(reply)
@@ -339,6 +339,7 @@ class _Run:
                 source=source,
                 message=reply.message,
                 actions=reply.actions,
+                feedback=told,
                 unheld=reply.unheld,
                 cost=reply.cost,
             )

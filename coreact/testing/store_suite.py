@@ -31,12 +31,17 @@ from coreact.rubric import (
 from coreact.rubric.remarks import Remark
 from coreact.trace import (
     Attempt,
+    CallRecord,
+    Evaluator,
+    JudgementRecord,
     ObservationRecord,
     RunEnd,
+    RunFilter,
     RunRecord,
     StepRecord,
     TraceStore,
     Trajectory,
+    step_score,
     summarize,
 )
 
@@ -82,6 +87,9 @@ def sample_trajectory(run_id: str = "sample-1", *, steps: int = 3) -> Trajectory
             id=run_id,
             question="Where does the Elbe begin?\n\tAnd why? \U0001f30a",
             agent="searcher",
+            agent_version="2.1",
+            origin="coreact",
+            capture="redacted",
             thread_id="thread-1",
             settings={"retries": 2, "nested": {"empty": {}, "list": [], "big": 2**70}},
             seed=2**64 - 1,
@@ -112,7 +120,42 @@ def sample_trajectory(run_id: str = "sample-1", *, steps: int = 3) -> Trajectory
             score=0.875,
             ended_ns=1_700_000_002_000_000_000,
         ),
+        calls=tuple(_sample_call(run_id, step.index, failed=step.index == 1) for step in records),
+        judgements=_sample_judgements(run_id, rubric),
     )
+
+
+def _sample_call(run_id: str, step: int, *, failed: bool) -> CallRecord:
+    return CallRecord(
+        run=run_id,
+        step=step,
+        kind="tool" if failed else "model",
+        key="coreact.json.1:same",
+        request={"added": [f"what is new {step}"], "odd": [2**70, {"½": None}]},
+        response=None if failed else {"content": "x" * 5000},
+        error="TimeoutError: too slow" if failed else None,
+        seconds=0.5,
+        at_ns=1_700_000_000_700_000_000 + step,
+    )
+
+
+def _sample_judgements(run_id: str, rubric: Rubric) -> tuple[JudgementRecord, ...]:
+    verdict = Verdict(criterion="c1", reason="¾ seen", status="met", decided_by="judge-b")
+    judged = Judgement(rubric=rubric.lock, verdicts=(verdict,), score=1.0, passed=True, judged=1, total=1)
+    model = Evaluator(name="judge-b", version="coreact.json.1:b", kind="model", model="large-1")
+    human = Evaluator(name="Ada", version="", kind="human")
+    first = JudgementRecord(
+        id=f"{run_id}-j1", run=run_id, step=0, attempt=1, action=0, rubric=rubric, judgement=judged,
+        evaluator=model, sample=2, at_ns=1_700_000_003_000_000_000,
+    )  # fmt: skip
+    corrected = first.model_copy(
+        update={"id": f"{run_id}-j2", "supersedes": first.id, "sample": 0, "evaluator": human, "note": "no ½"}
+    )
+    whole = JudgementRecord(
+        id=f"{run_id}-j3", run=run_id, rubric=rubric.model_copy(update={"scope": "answer"}),
+        judgement=judged, evaluator=model, at_ns=1_700_000_004_000_000_000,
+    )  # fmt: skip
+    return first, corrected, whole
 
 
 def _sample_step(run_id: str, index: int, rubric: Rubric, *, last: bool) -> StepRecord:
@@ -167,6 +210,7 @@ def _sample_step(run_id: str, index: int, rubric: Rubric, *, last: bool) -> Step
     second = Attempt(
         index=1,
         source="retry",
+        feedback="Search first.",
         message={"type": "ai", "data": {"content": f"again {index}", "extra": None}},
         actions=(action,),
         judgements=(Judgement(rubric=rubric.lock, verdicts=(), score=None, passed=None, judged=0, total=0),),
@@ -197,6 +241,8 @@ def _sample_step(run_id: str, index: int, rubric: Rubric, *, last: bool) -> Step
         error="GenerationError: it timed out" if index == 1 else None,
         checkpoint_id=f"checkpoint-{index}",
         checkpoint_ns="",
+        trace_id="0af7651916cd43dd8448eb211c80319c" if index == 0 else None,
+        span_id="b7ad6b7169203331" if index == 0 else None,
         cost=Cost(calls=2, input_tokens=200, output_tokens=14, seconds=1.5, usd=None),
         at_ns=1_700_000_000_500_000_000 + index,
     )
@@ -207,10 +253,15 @@ def record_into(store: TraceStore, trajectory: Trajectory) -> None:
     store.start(trajectory.run)
     for step in trajectory.steps:
         store.step(step)
+        for call in trajectory.calls:
+            if call.step == step.index:
+                store.call(call)
         for seen in trajectory.observed(step.index):
             store.observation(seen)
     if trajectory.end is not None:
         store.end(trajectory.end)
+    for judgement in trajectory.judgements:
+        store.judgement(judgement)
 
 
 @contextmanager
@@ -301,6 +352,7 @@ def check_step_again(factory: StoreFactory) -> None:
                 update={
                     "steps": (whole.steps[0], again),
                     "observations": (*whole.observed(0), seen),
+                    "calls": whole.calls[:1],
                 }
             ),
             "the run after step 1 was decided again",
@@ -322,6 +374,81 @@ def check_resume(factory: StoreFactory) -> None:
         end = RunEnd(run=whole.run.id, status="failed", error="it broke")
         store.end(end)
         _same(store.trajectory(whole.run.id), whole.model_copy(update={"end": end}), "its second end")
+
+
+def check_later_judgements(factory: StoreFactory) -> None:
+    """Judgements made later are appended, keep their order, and go with the step that they are about."""
+    with _fresh(factory) as store:
+        whole = sample_trajectory()
+        record_into(store, whole)
+        first, corrected, about_the_run = whole.judgements
+        found = store.trajectory(whole.run.id)
+        _same(found.judgements, whole.judgements, "the later judgements")
+        _same(found.standing, (corrected, about_the_run), "those that stand")
+        store.judgement(first.model_copy(update={"id": "lost", "step": 77}))
+        _same(store.trajectory(whole.run.id), whole, "the run, judged at a step that is not there")
+        store.step(whole.steps[0])
+        _same(
+            store.trajectory(whole.run.id).judgements, (about_the_run,), "judgements of a step decided again"
+        )
+
+
+def check_filter(factory: StoreFactory) -> None:
+    """Runs are selected by what the filter says, and given oldest first as whole trajectories."""
+    with _fresh(factory) as store:
+        wholes = []
+        for number in range(6):
+            one = sample_trajectory(f"run-{number}", steps=number % 3 + 1)
+            run = one.run.model_copy(
+                update={
+                    "started_ns": 1_000 - number,
+                    "agent": "ab"[number % 2],
+                    "question": f"ÜBER {number} %_",
+                }
+            )
+            end = None if number == 3 else RunEnd(run=run.id, status="done", score=number / 8, ended_ns=2)
+            wholes.append(one.model_copy(update={"run": run, "end": end}))
+        wholes[5] = wholes[5].model_copy(
+            update={"judgements": (), "run": wholes[5].run.model_copy(update={"origin": "atif"})}
+        )
+        for one in wholes:
+            record_into(store, one)
+        lock = wholes[0].steps[0].rubric
+        for where in (
+            RunFilter(),
+            RunFilter(ids=("run-1", "run-4", "none")),
+            RunFilter(ids=()),
+            RunFilter(agent="a"),
+            RunFilter(origin="atif"),
+            RunFilter(status="running"),
+            RunFilter(status="done", min_score=0.25),
+            RunFilter(max_score=0.25),
+            RunFilter(question="über 4 %_"),
+            RunFilter(task="ÜBER 4 %_"),
+            RunFilter(question="%"),
+            RunFilter(since_ns=998),
+            RunFilter(until_ns=998),
+            RunFilter(tool="search"),
+            RunFilter(tool="no tool"),
+            RunFilter(rubric="" if lock is None else lock.lock[:30]),
+            RunFilter(rubric="coreact.json.1:zzz"),
+            RunFilter(evaluator="judge-b"),
+            RunFilter(evaluator="coreact.json.1:b", agent="b"),
+            RunFilter(evaluator="nobody"),
+        ):
+            meant = [one for one in reversed(wholes) if where.matches(one)]
+            _same(list(store.trajectories(where)), meant, f"the runs by {where!r}")
+            newest = tuple(summarize(one) for one in reversed(meant))
+            _same(store.runs(None, where), newest, f"the summaries by {where!r}")
+            _same(store.runs(1, where), newest[:1], f"the newest run by {where!r}")
+
+
+def check_scores(factory: StoreFactory) -> None:
+    """The scores of a run's steps, without reading the run."""
+    with _fresh(factory) as store:
+        whole = sample_trajectory(steps=4)
+        record_into(store, whole)
+        _same(store.scores(whole.run.id), tuple(step_score(step) for step in whole.steps), "the scores")
 
 
 def check_snapshot(factory: StoreFactory) -> None:
@@ -367,6 +494,9 @@ STORE_CHECKS: tuple[Callable[[StoreFactory], None], ...] = (
     check_prefix,
     check_step_again,
     check_resume,
+    check_later_judgements,
+    check_filter,
+    check_scores,
     check_snapshot,
     check_threads,
     check_close,

@@ -6,11 +6,20 @@ nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from threading import Lock
 
-from coreact.trace.records import ObservationRecord, RunEnd, RunRecord, StepRecord, Trajectory
-from coreact.trace.store import RunSummary, summarize, the_one
+from coreact.trace.records import (
+    CallRecord,
+    JudgementRecord,
+    ObservationRecord,
+    RunEnd,
+    RunRecord,
+    StepRecord,
+    Trajectory,
+)
+from coreact.trace.store import EVERY_RUN, RunFilter, RunSummary, step_score, summarize, the_one
 
 
 @dataclass
@@ -18,6 +27,8 @@ class _Run:
     record: RunRecord | None = None
     steps: dict[int, StepRecord] = field(default_factory=dict)
     observations: list[ObservationRecord] = field(default_factory=list)
+    calls: list[CallRecord] = field(default_factory=list)
+    judgements: list[JudgementRecord] = field(default_factory=list)
     end: RunEnd | None = None
     decided: set[int] = field(default_factory=set)  # every index ever recorded
 
@@ -46,6 +57,10 @@ class InMemoryTraceStore:
             if record.index in run.decided:
                 run.steps = {index: step for index, step in run.steps.items() if index < record.index}
                 run.observations = [seen for seen in run.observations if seen.step < record.index]
+                run.calls = [call for call in run.calls if call.step < record.index]
+                run.judgements = [
+                    one for one in run.judgements if one.step is None or one.step < record.index
+                ]
             run.decided.add(record.index)
             run.steps[record.index] = record.model_copy(deep=True)
 
@@ -54,21 +69,47 @@ class InMemoryTraceStore:
         with self._lock:
             self._of(record.run).observations.append(record)
 
+    def call(self, record: CallRecord, /) -> None:
+        """Take one call to something outside."""
+        with self._lock:
+            self._of(record.run).calls.append(record.model_copy(deep=True))
+
+    def judgement(self, record: JudgementRecord, /) -> None:
+        """Take a judgement made after the run."""
+        with self._lock:
+            run = self._of(record.run)
+            if record.step is None or record.step in run.steps:
+                run.judgements.append(record)
+
     def end(self, record: RunEnd, /) -> None:
         """Take the end of a run."""
         with self._lock:
             self._of(record.run).end = record
 
-    def runs(self, limit: int | None = None) -> tuple[RunSummary, ...]:
-        """The newest runs, newest first."""
+    def runs(self, limit: int | None = None, where: RunFilter = EVERY_RUN) -> tuple[RunSummary, ...]:
+        """The newest runs that are meant, newest first."""
+        meant = [whole for run_id in reversed(self._ids()) if where.matches(whole := self.trajectory(run_id))]
+        return tuple(summarize(whole) for whole in meant[:limit])
+
+    def trajectories(self, where: RunFilter = EVERY_RUN) -> Iterator[Trajectory]:
+        """The runs meant, oldest first."""
+        for run_id in self._ids():
+            whole = self.trajectory(run_id)
+            if where.matches(whole):
+                yield whole
+
+    def scores(self, run_id: str) -> tuple[float | None, ...]:
+        """Score of each step of a run."""
+        return tuple(step_score(step) for step in self.trajectory(run_id).steps)
+
+    def _ids(self) -> list[str]:
         with self._lock:
             known = [
                 (run.record.started_ns, run_id)
                 for run_id, run in self._runs.items()
                 if run.record is not None
             ]
-        newest = [run_id for _, run_id in sorted(known, reverse=True)]
-        return tuple(summarize(self.trajectory(run_id)) for run_id in newest[:limit])
+        return [run_id for _, run_id in sorted(known)]
 
     def trajectory(self, run_id: str) -> Trajectory:
         """One whole run.
@@ -85,6 +126,8 @@ class InMemoryTraceStore:
                 steps=tuple(run.steps[index] for index in sorted(run.steps)),
                 observations=tuple(run.observations),
                 end=run.end,
+                calls=tuple(run.calls),
+                judgements=tuple(run.judgements),
             ).model_copy(deep=True)
 
     def flush(self) -> None:

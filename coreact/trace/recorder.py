@@ -10,7 +10,14 @@ import warnings
 from collections.abc import Callable, Iterable
 
 from coreact.errors import StoreError
-from coreact.trace.records import ObservationRecord, RunEnd, RunRecord, StepRecord
+from coreact.trace.records import (
+    CallRecord,
+    JudgementRecord,
+    ObservationRecord,
+    RunEnd,
+    RunRecord,
+    StepRecord,
+)
 from coreact.trace.store import TraceRecord, TraceStore, TraceWarning
 
 Listener = Callable[[TraceRecord], object]
@@ -36,6 +43,14 @@ class Recorder:
     def observation(self, record: ObservationRecord) -> None:
         """Record what a tool call gave back. Never raises for a failing store or listener."""
         self._take(self.store.observation, record)
+
+    def call(self, record: CallRecord) -> None:
+        """Record one call to something outside. Never raises for a failing store or listener."""
+        self._take(self.store.call, record)
+
+    def judgement(self, record: JudgementRecord) -> None:
+        """Record a later judgement. Never raises for a failing store or listener."""
+        self._take(self.store.judgement, record)
 
     def end(self, record: RunEnd) -> None:
         """Record the end of a run. Never raises for a failing store or listener."""

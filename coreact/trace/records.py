@@ -1,9 +1,10 @@
-"""The judged trajectory as records: run, step, attempts, observations.
+"""The judged trajectory as records: run, step, attempts, observations, calls, later judgements.
 
 This is what a decision leaves behind: which rubric was written, what was shown, which candidates
-were proposed, which were rejected, by whom and why, what ran and what came back. Messages are
-plain JSON dicts as LangChain's `message_to_dict` writes them, so this module needs no framework.
-Times are kept beside the content and are part of no hash.
+were proposed, which were rejected, by whom and why, what ran and what came back. What is judged
+afterwards, by another judge or a human, is appended and never takes the place of what the run was
+decided by. Messages are plain JSON dicts as LangChain's `message_to_dict` writes them, so this
+module needs no framework. Times are kept beside the content and are part of no hash.
 """
 
 from __future__ import annotations
@@ -29,6 +30,17 @@ Disposition = Literal["run", "blocked", "returned", "asked", "answered"]
 """What became of an action: it ran; it was blocked by policy; it was handed back with feedback
 while its siblings ran; a human was asked; or it was the final answer."""
 
+Capture = Literal["off", "redacted", "full"]
+"""How much of the content is kept: nothing but structure, verdicts and costs; all of it with secrets
+and personal data replaced; or everything."""
+
+EvaluatorKind = Literal["code", "model", "human"]
+"""Who judges: checks and other programs, one or several models, a person."""
+
+CallKind = Literal["model", "generator", "judge", "tool"]
+"""What was called from outside this library: the agent's model, a rubric generator that is no plain
+code, a judge, a tool."""
+
 Rung = Literal["panel", "judge", "checks", "plain"]
 """Rung of the budget ladder a decision stood on, from everything down to the plain agent."""
 
@@ -45,6 +57,11 @@ class RunRecord(Record):
     question: str
     agent: str = ""
     """Name of the agent, as its owner calls it."""
+    agent_version: str = ""
+    """Version of the agent, as its owner calls it."""
+    origin: str = "coreact"
+    """Who recorded the run first: `coreact`, or the format it was imported from (`atif`, `langsmith`, …)."""
+    capture: Capture = "full"
     thread_id: str | None = None
     """LangGraph's thread, where there is a checkpointer; stable over interrupt and resume."""
     settings: dict[str, Any] = Field(default_factory=dict)
@@ -72,6 +89,8 @@ class Attempt(Record):
     """The criteria that the model wrote for itself in this attempt, if it was asked to and did."""
     own_judgements: tuple[Judgement, ...] = ()
     """One judgement an action by these."""
+    feedback: str = ""
+    """What the model was told about the attempt before this one; empty for first attempts."""
     unheld: str = ""
     """Why the step's constraint was not on this request; empty where it was, or where there was none."""
     selected: bool = False
@@ -123,6 +142,12 @@ class StepRecord(Record):
     """Type and text of what failed (generator, judge, messages), if anything did."""
     checkpoint_id: str | None = None
     checkpoint_ns: str | None = None
+    """With the run's `thread_id` and `checkpoint_id`: LangGraph's own place of this decision. Stable over
+    interrupt and resume, unlike LangChain's run ids."""
+    trace_id: str | None = None
+    """OpenTelemetry trace that was current when the step was recorded: 32 hex digits."""
+    span_id: str | None = None
+    """Its current span: 16 hex digits."""
     cost: Cost = Cost()
     """Rubric, all attempts and judging together."""
     at_ns: int = Field(default_factory=time.time_ns)
@@ -160,6 +185,70 @@ class RunEnd(Record):
     ended_ns: int = Field(default_factory=time.time_ns)
 
 
+class CallRecord(Record):
+    """One call to something outside, kept so that the run can be replayed without it.
+
+    Calls are found again by `key`, not by their place: the n-th call with a key is answered by the
+    n-th record that has it.
+    """
+
+    run: str
+    step: int = Field(ge=0)
+    kind: CallKind
+    key: str
+    """Digest of the whole request, ids and times left out."""
+    request: dict[str, Any] = Field(default_factory=dict)
+    """What of the request does not stand in the step itself; the step's prompt is never repeated."""
+    response: dict[str, Any] | None = None
+    """What came back, as plain JSON; None where the call failed."""
+    error: str | None = None
+    """Type and text of what it raised."""
+    seconds: float = Field(default=0.0, ge=0)
+    at_ns: int = Field(default_factory=time.time_ns)
+
+
+class Evaluator(Record):
+    """Who made a judgement, exactly enough to tell whether two judgements may be compared."""
+
+    name: str
+    """As a reader knows it: a judge's id, `checks`, a person's name."""
+    version: str
+    """Digest of all that decides how it judges: prompt, model, sampling, reply parser."""
+    kind: EvaluatorKind
+    model: str = ""
+    """Model id, where there is one."""
+
+
+class JudgementRecord(Record):
+    """A judgement that was made after the run, or by a human: appended, never written over.
+
+    It is about one action of an attempt, or, where `step` is None, about the run as a whole (its answer).
+    """
+
+    id: str = Field(default_factory=new_id)
+    run: str
+    step: int | None = Field(default=None, ge=0)
+    attempt: int | None = Field(default=None, ge=0)
+    """Position among the attempts of the step."""
+    action: int | None = Field(default=None, ge=0)
+    """Position among the actions of the attempt."""
+    rubric: Rubric
+    judgement: Judgement
+    evaluator: Evaluator
+    sample: int = Field(default=0, ge=0)
+    """Which of several tries of the same evaluator this is."""
+    supersedes: str | None = None
+    """Id of the judgement that this one corrects, both by the same evaluator or by humans."""
+    note: str = ""
+    """Why, in the words of a human."""
+    at_ns: int = Field(default_factory=time.time_ns)
+
+    @property
+    def place(self) -> tuple[int | None, int | None, int | None]:
+        """Step, attempt and action that it is about."""
+        return self.step, self.attempt, self.action
+
+
 class Trajectory(Record):
     """A whole stored run, as read back."""
 
@@ -168,6 +257,10 @@ class Trajectory(Record):
     observations: tuple[ObservationRecord, ...] = ()
     end: RunEnd | None = None
     """None while the run goes on, or where it was killed."""
+    calls: tuple[CallRecord, ...] = ()
+    """Calls of the steps, in the order they were made."""
+    judgements: tuple[JudgementRecord, ...] = ()
+    """What was judged later, in the order it was judged, superseded ones included."""
 
     def prompt(self, step: int) -> tuple[dict[str, Any], ...]:
         """The messages of one step's request, without guidance, in order.
@@ -194,3 +287,9 @@ class Trajectory(Record):
     def observed(self, step: int) -> tuple[ObservationRecord, ...]:
         """The observations of one step, in the order they came."""
         return tuple(o for o in self.observations if o.step == step)
+
+    @property
+    def standing(self) -> tuple[JudgementRecord, ...]:
+        """The later judgements that no other one supersedes."""
+        gone = {one.supersedes for one in self.judgements}
+        return tuple(one for one in self.judgements if one.id not in gone)

@@ -1,24 +1,22 @@
-"""The SQLite file of the trace store: its tables, its version, its migrations.
+"""The SQLite file of the trace store: its version, how it is opened, what is refused.
 
-Rules of the file: STRICT tables; append only, but for the last five columns of `run`; bulky
-content once, in `blob`, under the SHA-256 of its bytes; prompts as references, and of each step
-only the messages it added. A file of a newer version is refused, one of an older version is
-copied aside and then migrated, one function a version, one transaction a function.
-
-Nothing here reads or writes records (that is `rows`), and there is no ORM: these are a dozen
-append-only tables.
+A file of a newer version is refused, one of an older version is copied aside and then migrated, one
+function a version (`migrations`), one transaction a function. The tables stand in `tables`. Nothing here
+reads or writes records (that is `rows`), and there is no ORM: these are a dozen append-only tables.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 from coreact.errors import StoreError
+from coreact.trace.migrations import MIGRATIONS, Migration
+from coreact.trace.tables import TABLES
 
 APPLICATION_ID: Final = 0x436F5241
 """`CoRA`: marks the file as ours in its header."""
@@ -27,133 +25,19 @@ SCHEMA_VERSIONS: Final[Mapping[int, str]] = {
     1: "Runs, steps, prompts by reference, rubrics, candidates, judgements, verdicts, observations, calls.",
     2: "Of verdicts what broke, what was claimed and how surely; of evidence where the quote stands.",
     3: "What was done to a rubric's draft, tools of a step, decoding constraints, models' own criteria.",
+    4: "Later judgements with their evaluators, feedback, calls of each step, capture; verdicts in one row.",
 }
 """Every version there ever was, with what it brought."""
 
-CURRENT_SCHEMA: Final = 3
+CURRENT_SCHEMA: Final = 4
 """The version this library writes; the file's `user_version`."""
-
-Migration = Callable[[sqlite3.Connection], None]
-"""Changes a file of one version into the next, inside a transaction that the caller holds."""
-
-
-def _to_2(connection: sqlite3.Connection) -> None:
-    for table, column in (
-        ("verdict", "cause TEXT"),
-        ("verdict", "claimed TEXT"),
-        ("verdict", "confidence REAL"),
-        ("evidence", "begins INTEGER"),
-        ("evidence", "ends INTEGER"),
-    ):
-        connection.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
-
-
-def _to_3(connection: sqlite3.Connection) -> None:
-    for table, column in (
-        ("step", "remarks TEXT NOT NULL DEFAULT '[]'"),
-        ("step", "tools_sha TEXT"),
-        ("step", "constraint_sha TEXT"),
-        ("candidate", "own_sha TEXT"),
-        ("candidate", "unheld TEXT NOT NULL DEFAULT ''"),
-    ):
-        connection.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
-
-
-MIGRATIONS: Final[Mapping[int, Migration]] = {1: _to_2, 2: _to_3}
-"""From which version -> how to get to the next one."""
 
 if list(SCHEMA_VERSIONS) != list(range(1, CURRENT_SCHEMA + 1)):
     raise RuntimeError("every schema version needs a one-line summary, in order")
 if list(MIGRATIONS) != list(range(1, CURRENT_SCHEMA)):
     raise RuntimeError("every schema version but the last needs a migration, in order")
 
-_OLDEST_SQLITE: Final = (3, 37, 0)  # the first with STRICT tables
-_COST = (
-    "calls INTEGER NOT NULL, tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, "
-    "seconds REAL NOT NULL, usd REAL"
-)
-
-_TABLES: Final = (
-    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
-    # codec: `plain` or `zlib`; sha is taken over the bytes before compression.
-    """CREATE TABLE blob (
-        id INTEGER PRIMARY KEY, sha TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, codec TEXT NOT NULL,
-        body BLOB NOT NULL) STRICT""",
-    # The last five columns change; nothing else in this file ever does. seed is text because seeds
-    # are often unsigned 64-bit numbers, which SQLite has not.
-    """CREATE TABLE run (
-        id TEXT NOT NULL PRIMARY KEY, question_sha TEXT NOT NULL, agent TEXT NOT NULL, thread_id TEXT,
-        settings_sha TEXT NOT NULL, seed TEXT, parent_run TEXT, forked_at INTEGER, version TEXT NOT NULL,
-        started_ns INTEGER NOT NULL,
-        status TEXT NOT NULL DEFAULT 'running', answer_sha TEXT, score REAL, error TEXT, ended_ns INTEGER
-        ) STRICT""",
-    "CREATE INDEX run_newest ON run (started_ns, id)",
-    # take: 0 for the first record of a step, then 1, 2, … where the step was decided again.
-    f"""CREATE TABLE step (
-        id INTEGER PRIMARY KEY, run TEXT NOT NULL, idx INTEGER NOT NULL, take INTEGER NOT NULL,
-        node TEXT NOT NULL, phase TEXT NOT NULL, rung TEXT NOT NULL, state_digest TEXT NOT NULL,
-        rubric_sha TEXT, generator TEXT NOT NULL, guidance_sha TEXT, prompt_kept INTEGER NOT NULL,
-        dispositions TEXT NOT NULL, error TEXT, checkpoint_id TEXT, checkpoint_ns TEXT, {_COST},
-        at_ns INTEGER NOT NULL, remarks TEXT NOT NULL DEFAULT '[]', tools_sha TEXT, constraint_sha TEXT,
-        UNIQUE (run, idx, take)) STRICT""",
-    "CREATE INDEX step_again ON step (run, idx, id) WHERE take > 0",
-    """CREATE TABLE step_message (
-        step INTEGER NOT NULL, pos INTEGER NOT NULL, sha TEXT NOT NULL, PRIMARY KEY (step, pos)
-        ) STRICT, WITHOUT ROWID""",
-    """CREATE TABLE rubric (
-        sha TEXT NOT NULL PRIMARY KEY, lock TEXT NOT NULL, scope TEXT NOT NULL, threshold REAL NOT NULL
-        ) STRICT""",
-    "CREATE INDEX rubric_lock ON rubric (lock)",
-    # check_json, depends_on and provenance are JSON.
-    """CREATE TABLE criterion (
-        rubric TEXT NOT NULL, pos INTEGER NOT NULL, id TEXT NOT NULL, text TEXT NOT NULL,
-        weight REAL NOT NULL, polarity TEXT NOT NULL, kind TEXT NOT NULL, stage TEXT,
-        visibility TEXT NOT NULL, check_json TEXT, veto INTEGER NOT NULL, depends_on TEXT NOT NULL,
-        provenance TEXT, PRIMARY KEY (rubric, pos)) STRICT, WITHOUT ROWID""",
-    f"""CREATE TABLE candidate (
-        step INTEGER NOT NULL, pos INTEGER NOT NULL, idx INTEGER NOT NULL, source TEXT NOT NULL,
-        message_sha TEXT NOT NULL, actions_sha TEXT NOT NULL, selected INTEGER NOT NULL,
-        rejected_by TEXT, reason TEXT NOT NULL, {_COST}, own_sha TEXT,
-        unheld TEXT NOT NULL DEFAULT '', PRIMARY KEY (step, pos)) STRICT, WITHOUT ROWID""",
-    # One row for each judged action of a candidate. evaluator: `run` for the judgement that the run
-    # was decided by, `own` for that by the model's own criteria; judging again appends rows under another
-    # name that supersede earlier ones.
-    f"""CREATE TABLE judgment (
-        id INTEGER PRIMARY KEY, step INTEGER NOT NULL, candidate INTEGER NOT NULL, action INTEGER NOT NULL,
-        rubric_lock TEXT NOT NULL, score REAL, passed INTEGER, judged INTEGER NOT NULL,
-        total INTEGER NOT NULL, {_COST}, evaluator TEXT NOT NULL, sample INTEGER NOT NULL DEFAULT 0,
-        supersedes INTEGER, created_ns INTEGER NOT NULL) STRICT""",
-    "CREATE INDEX judgment_step ON judgment (step)",
-    "CREATE INDEX judgment_superseded ON judgment (supersedes) WHERE supersedes IS NOT NULL",
-    """CREATE TABLE verdict (
-        judgment INTEGER NOT NULL, pos INTEGER NOT NULL, criterion TEXT NOT NULL, status TEXT NOT NULL,
-        reason TEXT NOT NULL, decided_by TEXT NOT NULL, fault TEXT NOT NULL, cause TEXT, claimed TEXT,
-        confidence REAL, PRIMARY KEY (judgment, pos)) STRICT, WITHOUT ROWID""",
-    # begins, ends: where the quote stands in its message, in characters.
-    """CREATE TABLE evidence (
-        judgment INTEGER NOT NULL, verdict INTEGER NOT NULL, pos INTEGER NOT NULL,
-        message_id TEXT NOT NULL, quote TEXT NOT NULL, begins INTEGER, ends INTEGER,
-        PRIMARY KEY (judgment, verdict, pos)) STRICT, WITHOUT ROWID""",
-    # after_step: the newest step row of the run when the observation came.
-    """CREATE TABLE observation (
-        id INTEGER PRIMARY KEY, run TEXT NOT NULL, idx INTEGER NOT NULL, after_step INTEGER NOT NULL,
-        call_id TEXT NOT NULL, tool TEXT NOT NULL, text_sha TEXT NOT NULL, failed INTEGER NOT NULL,
-        blocked INTEGER NOT NULL, seconds REAL NOT NULL, at_ns INTEGER NOT NULL) STRICT""",
-    "CREATE INDEX observation_run ON observation (run, idx)",
-    # Model and tool calls by content, for deterministic replay.
-    """CREATE TABLE call (
-        id INTEGER PRIMARY KEY, run TEXT NOT NULL, key_sha TEXT NOT NULL, nth INTEGER NOT NULL,
-        kind TEXT NOT NULL, request_sha TEXT NOT NULL, response_sha TEXT NOT NULL,
-        seconds REAL NOT NULL, UNIQUE (run, key_sha, nth)) STRICT""",
-    """CREATE VIEW step_latest AS SELECT * FROM step AS this WHERE NOT EXISTS (
-        SELECT 1 FROM step AS again WHERE again.run = this.run AND again.take > 0
-        AND again.idx <= this.idx AND again.id > this.id)""",
-    """CREATE VIEW observation_latest AS SELECT * FROM observation AS this WHERE NOT EXISTS (
-        SELECT 1 FROM step AS again WHERE again.run = this.run AND again.take > 0
-        AND again.idx <= this.idx AND again.id > this.after_step)""",
-    """CREATE VIEW judgment_latest AS SELECT * FROM judgment AS this WHERE NOT EXISTS (
-        SELECT 1 FROM judgment AS newer WHERE newer.supersedes = this.id)""",
-)
+_OLDEST_SQLITE: Final = (3, 38, 0)  # STRICT tables, and JSON functions in every build
 
 _REMEDIES: Final = {
     sqlite3.SQLITE_FULL: "Free some disk space.",
@@ -192,7 +76,7 @@ def inspect(path: Path, *, timeout: float, migrations: Mapping[int, Migration] |
     """
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         raise StoreError(
-            f"Traces need SQLite 3.37 or newer; this Python has {sqlite3.sqlite_version}.",
+            f"Traces need SQLite 3.38 or newer; this Python has {sqlite3.sqlite_version}.",
             path=path,
             remedy="Use a Python that is built with a newer SQLite.",
         )
@@ -274,7 +158,7 @@ def empty() -> sqlite3.Connection:
 
 
 def _create(connection: sqlite3.Connection) -> None:
-    for statement in _TABLES:
+    for statement in TABLES:
         connection.execute(statement)
     connection.execute("INSERT INTO meta VALUES ('created_ns', ?)", (str(time.time_ns()),))
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")

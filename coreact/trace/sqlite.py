@@ -22,10 +22,27 @@ from weakref import WeakSet
 
 from coreact.errors import StoreError
 from coreact.trace.backlog import Backlog
-from coreact.trace.records import ObservationRecord, RunEnd, RunRecord, StepRecord, Trajectory
-from coreact.trace.rows import Snapshot, matching_runs, read_summaries, read_trajectory, snapshot, write
+from coreact.trace.records import (
+    CallRecord,
+    JudgementRecord,
+    ObservationRecord,
+    RunEnd,
+    RunRecord,
+    StepRecord,
+    Trajectory,
+)
+from coreact.trace.rows import (
+    Snapshot,
+    matching_runs,
+    read_scores,
+    read_summaries,
+    read_trajectory,
+    selected_runs,
+    snapshot,
+    write,
+)
 from coreact.trace.schema import empty, inspect, open_to_read, open_to_write, store_error
-from coreact.trace.store import RunSummary, TraceRecord, TraceWarning, the_one
+from coreact.trace.store import EVERY_RUN, RunFilter, RunSummary, TraceRecord, TraceWarning, the_one
 
 _MEGABYTE = 2**20
 # What can only be the record's own fault: a number beyond 64 bits, a text beyond SQLite's limit.
@@ -82,6 +99,14 @@ class SQLiteTraceStore:
         """Take what one tool call gave back."""
         self._take(record)
 
+    def call(self, record: CallRecord, /) -> None:
+        """Take one call to something outside."""
+        self._take(record)
+
+    def judgement(self, record: JudgementRecord, /) -> None:
+        """Take a judgement made after the run."""
+        self._take(record)
+
     def end(self, record: RunEnd, /) -> None:
         """Take the end of a run."""
         self._take(record)
@@ -108,14 +133,14 @@ class SQLiteTraceStore:
 
     # --- giving them back -------------------------------------------------------------------
 
-    def runs(self, limit: int | None = None) -> tuple[RunSummary, ...]:
-        """The newest runs, newest first; all of them where `limit` is None.
+    def runs(self, limit: int | None = None, where: RunFilter = EVERY_RUN) -> tuple[RunSummary, ...]:
+        """The newest runs that are meant, newest first; all of them where `limit` is None.
 
         Raises:
             StoreError: the file cannot be read, or what was recorded here cannot be written.
         """
         with self._reading() as connection:
-            return read_summaries(connection, limit)
+            return read_summaries(connection, limit, where)
 
     def trajectory(self, run_id: str) -> Trajectory:
         """One whole run.
@@ -126,6 +151,28 @@ class SQLiteTraceStore:
         """
         with self._reading() as connection:
             return read_trajectory(connection, the_one(run_id, matching_runs(connection, run_id)))
+
+    def trajectories(self, where: RunFilter = EVERY_RUN) -> Iterator[Trajectory]:
+        """The runs meant, oldest first, each read when it is asked for.
+
+        Raises:
+            StoreError: the file cannot be read, or what was recorded here cannot be written.
+        """
+        with self._reading() as connection:
+            meant = selected_runs(connection, where)
+        for run_id in meant:
+            with self._reading() as connection:
+                whole = read_trajectory(connection, run_id)
+            yield whole
+
+    def scores(self, run_id: str) -> tuple[float | None, ...]:
+        """Score of each step of a run, without reading the rest.
+
+        Raises:
+            StoreError: the file cannot be read, or what was recorded here cannot be written.
+        """
+        with self._reading() as connection:
+            return read_scores(connection, run_id)
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -154,8 +201,7 @@ class SQLiteTraceStore:
             ends = any(isinstance(taken.record, RunEnd) for taken in batch)
             connection.execute(f"PRAGMA synchronous = {'FULL' if ends else 'NORMAL'}")
             connection.execute("BEGIN IMMEDIATE")
-            for taken in batch:
-                write(connection, taken)
+            write(connection, batch)
             connection.execute("COMMIT")
         except _RECORDS_FAULT as error:
             self._disconnect()

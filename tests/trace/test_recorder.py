@@ -38,10 +38,16 @@ def test_records_reach_store_and_listeners_in_order() -> None:
         recorder.step(step)
     for observation in whole.observations:
         recorder.observation(observation)
+    for call in whole.calls:
+        recorder.call(call)
     assert whole.end is not None
     recorder.end(whole.end)
+    for judgement in whole.judgements:
+        recorder.judgement(judgement)
     recorder.flush()
-    assert seen == [whole.run, *whole.steps, *whole.observations, whole.end]
+    assert seen == [
+        whole.run, *whole.steps, *whole.observations, *whole.calls, whole.end, *whole.judgements
+    ]  # fmt: skip
     assert recorder.store.trajectory(whole.run.id) == whole
 
 

@@ -70,8 +70,8 @@ def test_the_file_is_marked_strict_and_in_wal_mode(tmp_path: Path) -> None:
     strict = {name: flag for _, name, kind, _, _, flag in tables if kind == "table" and name[:7] != "sqlite_"}
     assert all(strict.values())
     assert {
-        "meta", "blob", "run", "step", "step_message", "rubric", "criterion", "candidate", "judgment",
-        "verdict", "evidence", "observation", "call",
+        "meta", "blob", "run", "step", "rubric", "criterion", "candidate", "judgment", "evaluator",
+        "observation", "call",
     } == set(strict)  # fmt: skip
     assert integrity(path) == "ok"
 
@@ -82,7 +82,7 @@ def test_only_the_fields_of_an_ended_run_ever_change(tmp_path: Path) -> None:
     whole = sample_trajectory()
     record_into(store, whole)
     store.flush()
-    before = {name: count(path, name) for name in ("step", "candidate", "verdict", "observation")}
+    before = {name: count(path, name) for name in ("step", "candidate", "judgment", "observation", "call")}
     store.step(whole.steps[0])
     store.close()
     after = {name: count(path, name) for name in before}

@@ -5,7 +5,22 @@ then is not. What JSON has no word for is kept as `{"$repr": type name}`; intege
 are.
 """
 
-from coreact.trace.rows.reading import matching_runs, read_summaries, read_trajectory
+from coreact.trace.rows.reading import (
+    matching_runs,
+    read_scores,
+    read_summaries,
+    read_trajectory,
+    selected_runs,
+)
 from coreact.trace.rows.writing import Snapshot, snapshot, write
 
-__all__ = ["Snapshot", "matching_runs", "read_summaries", "read_trajectory", "snapshot", "write"]
+__all__ = [
+    "Snapshot",
+    "matching_runs",
+    "read_scores",
+    "read_summaries",
+    "read_trajectory",
+    "selected_runs",
+    "snapshot",
+    "write",
+]

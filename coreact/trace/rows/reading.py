@@ -8,12 +8,24 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from coreact.judge import Cost, Evidence, Judgement, Verdict
+from coreact.judge import Cost, Judgement, Verdict
 from coreact.rubric import Action, Criterion, Rubric, ToolContract
 from coreact.rubric.remarks import Remark
-from coreact.trace.records import Attempt, ObservationRecord, RunEnd, RunRecord, StepRecord, Trajectory
+from coreact.trace.records import (
+    Attempt,
+    CallRecord,
+    Evaluator,
+    JudgementRecord,
+    ObservationRecord,
+    RunEnd,
+    RunRecord,
+    StepRecord,
+    Trajectory,
+)
 from coreact.trace.rows.encoding import restored, restored_or_none, stored, text_of
-from coreact.trace.store import RunSummary
+from coreact.trace.rows.selecting import condition_of
+from coreact.trace.rows.writing import VERDICTS
+from coreact.trace.store import RunFilter, RunSummary
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -28,17 +40,21 @@ def matching_runs(connection: sqlite3.Connection, prefix: str) -> list[str]:
     return [restored(row[0]) for row in rows] if prefix else []
 
 
-def read_summaries(connection: sqlite3.Connection, limit: int | None) -> tuple[RunSummary, ...]:
-    """The newest runs in one line each, newest first; all of them where `limit` is None."""
-    rows = connection.execute(
-        "SELECT run.id, blob.codec, blob.body, agent, status,"
+def read_summaries(
+    connection: sqlite3.Connection, limit: int | None, where: RunFilter
+) -> tuple[RunSummary, ...]:
+    """The newest runs that are meant in one line each, newest first; all of them where `limit` is None."""
+    condition, values = condition_of(connection, where)
+    rows = connection.execute(  # the condition has placeholders only
+        "SELECT run.id, blob.codec, blob.body, agent, status,"  # noqa: S608
         " (SELECT count(*) FROM step_latest AS step WHERE step.run = run.id),"
         " (SELECT count(*) FROM step_latest AS step JOIN candidate ON candidate.step = step.id"
         "  WHERE step.run = run.id AND source = 'retry'),"
         " score, (SELECT coalesce(sum(tokens_in + tokens_out), 0) FROM step_latest AS step"
         "  WHERE step.run = run.id), started_ns, ended_ns"
-        " FROM run JOIN blob ON blob.sha = question_sha ORDER BY started_ns DESC, run.id DESC LIMIT ?",
-        (-1 if limit is None else max(limit, 0),),
+        f" FROM run JOIN blob ON blob.sha = question_sha WHERE {condition}"
+        " ORDER BY started_ns DESC, run.id DESC LIMIT ?",
+        (*values, -1 if limit is None else max(limit, 0)),
     )
     return tuple(
         RunSummary(
@@ -57,11 +73,41 @@ def read_summaries(connection: sqlite3.Connection, limit: int | None) -> tuple[R
     )
 
 
+def selected_runs(connection: sqlite3.Connection, where: RunFilter) -> list[str]:
+    """Ids of the runs that are meant, oldest first."""
+    condition, values = condition_of(connection, where)
+    rows = connection.execute(
+        "SELECT run.id FROM run JOIN blob ON blob.sha = question_sha"  # noqa: S608
+        f" WHERE {condition} ORDER BY started_ns, run.id",
+        values,
+    )
+    return [restored(row[0]) for row in rows]
+
+
+def read_scores(connection: sqlite3.Connection, run_id: str) -> tuple[float | None, ...]:
+    """Mean score of the selected attempt of each step, in order."""
+    rows = connection.execute(
+        "SELECT (SELECT avg(score) FROM judgment JOIN candidate"
+        "  ON candidate.step = judgment.step AND candidate.pos = judgment.candidate"
+        "  WHERE judgment.step = step.id AND evaluator = 'run' AND selected)"
+        " FROM step_latest AS step WHERE step.run = ? ORDER BY idx",
+        (stored(run_id),),
+    )
+    return tuple(row[0] for row in rows)
+
+
 def read_trajectory(connection: sqlite3.Connection, run_id: str) -> Trajectory:
     """A whole stored run; the id must be a stored one, in full."""
     reader = _Reader(connection, stored(run_id))
     run, end = reader.run_and_end()
-    return Trajectory(run=run, steps=reader.steps(), observations=reader.observations(), end=end)
+    return Trajectory(
+        run=run,
+        steps=reader.steps(),
+        observations=reader.observations(),
+        end=end,
+        calls=reader.calls(),
+        judgements=reader.later(),
+    )
 
 
 class _Reader:
@@ -95,6 +141,9 @@ class _Reader:
             parent=restored_or_none(row["parent_run"]),
             forked_at=row["forked_at"],
             version=restored(row["version"]),
+            agent_version=restored(row["agent_version"]),
+            origin=restored(row["origin"]),
+            capture=row["capture"],
             started_ns=row["started_ns"],
         )
         if row["ended_ns"] is None:
@@ -127,11 +176,6 @@ class _Reader:
         )
 
     def steps(self) -> tuple[StepRecord, ...]:
-        messages = _grouped(
-            self._of_steps("step_message", "pos"),
-            lambda row: row["step"],
-            lambda row: json.loads(self._blob(row["sha"])),
-        )
         attempts = self._attempts()
         rows = self._rows("SELECT * FROM step_latest WHERE run = ? ORDER BY idx")
         return tuple(
@@ -146,7 +190,7 @@ class _Reader:
                 generator=restored(row["generator"]),
                 guidance="" if row["guidance_sha"] is None else self._blob(row["guidance_sha"]),
                 prompt_kept=row["prompt_kept"],
-                prompt_added=tuple(messages[row["id"]]),
+                prompt_added=tuple(json.loads(self._blob(sha)) for sha in json.loads(row["prompt_added"])),
                 attempts=tuple(attempts[row["id"]]),
                 dispositions=tuple(json.loads(row["dispositions"])),
                 remarks=tuple(Remark.model_validate(one) for one in json.loads(restored(row["remarks"]))),
@@ -161,6 +205,8 @@ class _Reader:
                 error=restored_or_none(row["error"]),
                 checkpoint_id=restored_or_none(row["checkpoint_id"]),
                 checkpoint_ns=restored_or_none(row["checkpoint_ns"]),
+                trace_id=restored_or_none(row["trace_id"]),
+                span_id=restored_or_none(row["span_id"]),
                 cost=_cost_of(row),
                 at_ns=row["at_ns"],
             )
@@ -173,13 +219,6 @@ class _Reader:
             f" WHERE step.run = ? ORDER BY {table}.step, {table}.{order}"
         )
 
-    def _of_judgements(self, table: str, order: str) -> sqlite3.Cursor:
-        return self._rows(
-            f"SELECT {table}.* FROM {table} JOIN judgment ON judgment.id = judgment"  # noqa: S608
-            " JOIN step_latest AS step ON step.id = judgment.step"
-            f" WHERE step.run = ? AND evaluator IN ('run', 'own') ORDER BY judgment, {order}"
-        )
-
     def _attempts(self) -> dict[int, list[Attempt]]:
         judgements = self._judgements()
         return _grouped(
@@ -190,11 +229,12 @@ class _Reader:
                 source=row["source"],
                 message=json.loads(self._blob(row["message_sha"])),
                 actions=tuple(
-                    Action.model_validate(action) for action in json.loads(self._blob(row["actions_sha"]))
+                    Action.model_validate(action) for action in json.loads(restored(row["actions"]))
                 ),
                 judgements=tuple(judgements[row["step"], row["pos"], "run"]),
                 own=None if row["own_sha"] is None else self._rubric(row["own_sha"]),
                 own_judgements=tuple(judgements[row["step"], row["pos"], "own"]),
+                feedback="" if row["feedback_sha"] is None else self._blob(row["feedback_sha"]),
                 unheld=restored(row["unheld"]),
                 selected=row["selected"],
                 rejected_by=restored_or_none(row["rejected_by"]),
@@ -204,46 +244,60 @@ class _Reader:
         )
 
     def _judgements(self) -> dict[tuple[int, int, str], list[Judgement]]:
-        evidence = _grouped(
-            self._of_judgements("evidence", "verdict, pos"),
-            lambda row: (row["judgment"], row["verdict"]),
-            lambda row: Evidence(
-                message_id=restored(row["message_id"]),
-                quote=restored(row["quote"]),
-                start=row["begins"],
-                end=row["ends"],
-            ),
-        )
-        verdicts = _grouped(
-            self._of_judgements("verdict", "pos"),
-            lambda row: row["judgment"],
-            lambda row: Verdict(
-                criterion=restored(row["criterion"]),
-                reason=restored(row["reason"]),
-                status=row["status"],
-                evidence=tuple(evidence[row["judgment"], row["pos"]]),
-                decided_by=restored(row["decided_by"]),
-                fault=row["fault"],
-                cause=row["cause"],
-                claimed=row["claimed"],
-                confidence=row["confidence"],
-            ),
-        )
         return _grouped(
             self._rows(
                 "SELECT judgment.* FROM judgment JOIN step_latest AS step ON step.id = judgment.step"
-                " WHERE step.run = ? AND evaluator IN ('run', 'own') ORDER BY judgment.id"
+                " WHERE step.run = ? AND uid IS NULL ORDER BY judgment.id"
             ),
             lambda row: (row["step"], row["candidate"], row["evaluator"]),
-            lambda row: Judgement(
-                rubric=restored(row["rubric_lock"]),
-                verdicts=tuple(verdicts[row["id"]]),
-                score=row["score"],
-                passed=None if row["passed"] is None else bool(row["passed"]),
-                judged=row["judged"],
-                total=row["total"],
-                cost=_cost_of(row),
-            ),
+            _judgement,
+        )
+
+    def later(self) -> tuple[JudgementRecord, ...]:
+        rows = self._rows(
+            "SELECT judgment.*, step.idx, name, version, kind, model FROM judgment"
+            " JOIN evaluator ON evaluator.sha = judgment.evaluator"
+            " LEFT JOIN step_latest AS step ON step.id = judgment.step"
+            " WHERE judgment.run = ? AND uid IS NOT NULL AND (judgment.step IS NULL OR step.id IS NOT NULL)"
+            " ORDER BY judgment.id"
+        )
+        return tuple(
+            JudgementRecord(
+                id=restored(row["uid"]),
+                run=restored(row["run"]),
+                step=row["idx"],
+                attempt=row["candidate"],
+                action=row["action"],
+                rubric=self._rubric(row["rubric_sha"]),
+                judgement=_judgement(row),
+                evaluator=Evaluator(
+                    name=restored(row["name"]),
+                    version=restored(row["version"]),
+                    kind=row["kind"],
+                    model=restored(row["model"]),
+                ),
+                sample=row["sample"],
+                supersedes=restored_or_none(row["supersedes"]),
+                note=restored(row["note"]),
+                at_ns=row["created_ns"],
+            )
+            for row in rows
+        )
+
+    def calls(self) -> tuple[CallRecord, ...]:
+        return tuple(
+            CallRecord(
+                run=restored(row["run"]),
+                step=row["idx"],
+                kind=row["kind"],
+                key=restored(row["key"]),
+                request=json.loads(self._blob(row["request_sha"])),
+                response=None if row["response_sha"] is None else json.loads(self._blob(row["response_sha"])),
+                error=restored_or_none(row["error"]),
+                seconds=row["seconds"],
+                at_ns=row["at_ns"],
+            )
+            for row in self._rows("SELECT * FROM call_latest WHERE run = ? ORDER BY id")
         )
 
     def _rubric(self, sha: str) -> Rubric:
@@ -258,6 +312,25 @@ class _Reader:
                 threshold=head["threshold"],
             )
         return self._rubrics[sha]
+
+
+def _judgement(row: sqlite3.Row) -> Judgement:
+    return Judgement(
+        rubric=restored(row["rubric_lock"]),
+        verdicts=_verdicts(row["verdicts"]),
+        score=row["score"],
+        passed=None if row["passed"] is None else bool(row["passed"]),
+        judged=row["judged"],
+        total=row["total"],
+        cost=_cost_of(row),
+    )
+
+
+def _verdicts(text: str) -> tuple[Verdict, ...]:
+    try:
+        return VERDICTS.validate_json(text)
+    except ValueError:  # a lone surrogate makes it no JSON to a strict reader
+        return VERDICTS.validate_python(json.loads(restored(text)))
 
 
 def _criterion(row: sqlite3.Row) -> Criterion:

@@ -1,0 +1,72 @@
+"""A `RunFilter` as a condition of SQL, over `run` joined with the blob of its question."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+from coreact.trace.rows.encoding import stored, text_of
+from coreact.trace.store import RunFilter
+
+_LAST = "\U0010ffff"
+
+
+def condition_of(connection: sqlite3.Connection, where: RunFilter) -> tuple[str, tuple[Any, ...]]:
+    """The condition, with placeholders only, and the values for them."""
+    conditions, values = ["1"], []
+    for condition, wanted in (
+        ("run.id IN (SELECT value FROM json_each(?))", _ids(where)),
+        ("agent = ?", _text(where.agent)),
+        ("origin = ?", _text(where.origin)),
+        ("status = ?", where.status),
+        ("says(blob.codec, blob.body, ?)", _folded(where.question)),
+        ("is_text(blob.codec, blob.body, ?)", _text(where.task)),
+        ("score >= ?", where.min_score),
+        ("score <= ?", where.max_score),
+        ("started_ns >= ?", where.since_ns),
+        ("started_ns < ?", where.until_ns),
+        (
+            "EXISTS (SELECT 1 FROM observation_latest AS seen WHERE seen.run = run.id AND seen.tool = ?)",
+            _text(where.tool),
+        ),
+        (
+            "EXISTS (SELECT 1 FROM judgment JOIN evaluator ON evaluator.sha = judgment.evaluator"
+            " LEFT JOIN step_latest AS step ON step.id = judgment.step WHERE judgment.run = run.id"
+            " AND uid IS NOT NULL AND (judgment.step IS NULL OR step.id IS NOT NULL)"
+            " AND ? IN (name, evaluator.version))",
+            _text(where.evaluator),
+        ),
+    ):
+        if wanted is not None:
+            conditions.append(condition)
+            values.append(wanted)
+    if where.rubric is not None:
+        conditions.append(
+            "EXISTS (SELECT 1 FROM step_latest AS step JOIN rubric ON rubric.sha = step.rubric_sha"
+            " WHERE step.run = run.id AND lock BETWEEN ? AND ?)"
+        )
+        values += [stored(where.rubric), stored(where.rubric) + _LAST]
+    connection.create_function("says", 3, _says, deterministic=True)
+    connection.create_function("is_text", 3, _is_text, deterministic=True)
+    return " AND ".join(conditions), tuple(values)
+
+
+def _ids(where: RunFilter) -> str | None:
+    return None if where.ids is None else json.dumps([stored(one) for one in where.ids])
+
+
+def _text(text: str | None) -> str | None:
+    return None if text is None else stored(text)
+
+
+def _folded(text: str | None) -> bytes | None:
+    return None if text is None else text.casefold().encode("utf-8", "surrogatepass")
+
+
+def _says(codec: str, body: bytes, wanted: bytes) -> bool:
+    return wanted.decode("utf-8", "surrogatepass") in text_of(codec, body).casefold()
+
+
+def _is_text(codec: str, body: bytes, wanted: str) -> bool:
+    return stored(text_of(codec, body)) == wanted
