@@ -44,7 +44,9 @@ $(VENV)/.demo: $(VENV)/.uv pyproject.toml constraints.txt
 	@$(BIN)/coreact local pull
 	@touch $@
 
+# torch first and by pip: pip can be pointed at a CPU build (docs of pip: --extra-index-url, --find-links).
 $(VENV)/.dev: $(VENV)/.uv pyproject.toml constraints.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev,train]'
 	@$(BIN)/coreact local pull
 	@touch $@ $(VENV)/.demo

@@ -16,10 +16,13 @@ children) are not here: they are not failures and always pass through.
     │   ├── LabelFileError         a file of labelled cases or verdicts that cannot be used (`path`, `line`)
     │   ├── MissingExtraError      an optional dependency is not installed (`extra`)
     │   ├── ModelFileError         no usable model file (`path`)
+    │   ├── TraceFileError         a file of traces from elsewhere that cannot be used (`path`, `line`)
+    │   ├── ExportError            the runs meant cannot become the rows asked for
     │   └── RunNotFoundError       no stored run has this id (`run`)
     ├── GenerationError            a rubric generator failed (`generator`, `cause`)
     ├── JudgingError               a judge failed (`judge`, `cause`)
     ├── ModelCallError             the agent's model failed: in a call that guidance added, or under the CLI
+    ├── ReplayDivergenceError      a replayed run took another way than the recorded one (`run`, `step`)
     ├── StoreError                 a store (traces, rubrics) cannot be read or written (`path`)
     └── LocalServerError           the embedded model server is down or complains (`port`, `status_code`)
 """
@@ -158,6 +161,22 @@ class ModelFileError(UserError):
         self.path = path
 
 
+class TraceFileError(UserError):
+    """A file of traces that something else wrote cannot be read; nothing of it was stored."""
+
+    def __init__(
+        self, what: str, *, path: Path | None = None, line: int | None = None, remedy: str = ""
+    ) -> None:
+        super().__init__(what, remedy=remedy)
+        self.path = path
+        self.line = line
+        """1-based line number, where one line is to blame."""
+
+
+class ExportError(UserError):
+    """The runs that are meant cannot become the rows that are asked for; no file was written."""
+
+
 class RunNotFoundError(UserError):
     """No stored run has this id."""
 
@@ -192,6 +211,16 @@ class ModelCallError(CoReActError):
     In a call that guidance added (a retry, one of several candidates) the attempts before it stand;
     the command line ends with it where the model could not be called at all.
     """
+
+
+class ReplayDivergenceError(CoReActError):
+    """A replayed run asked for something that the recorded one did not, or decided otherwise."""
+
+    def __init__(self, what: str, *, run: str, step: int, remedy: str = "") -> None:
+        super().__init__(what, remedy=remedy)
+        self.run = run
+        self.step = step
+        """0-based number of the first decision that differs."""
 
 
 class StoreError(CoReActError):
