@@ -44,6 +44,7 @@ from coreact.trace import (
     step_score,
     summarize,
 )
+from coreact.trace.recording import record_trajectory
 
 StoreFactory = Callable[[], TraceStore]
 """Gives a fresh and empty store at each call; the suite closes it."""
@@ -250,18 +251,7 @@ def _sample_step(run_id: str, index: int, rubric: Rubric, *, last: bool) -> Step
 
 def record_into(store: TraceStore, trajectory: Trajectory) -> None:
     """Record a whole trajectory in the order in which it would have happened."""
-    store.start(trajectory.run)
-    for step in trajectory.steps:
-        store.step(step)
-        for call in trajectory.calls:
-            if call.step == step.index:
-                store.call(call)
-        for seen in trajectory.observed(step.index):
-            store.observation(seen)
-    if trajectory.end is not None:
-        store.end(trajectory.end)
-    for judgement in trajectory.judgements:
-        store.judgement(judgement)
+    record_trajectory(store, trajectory)
 
 
 @contextmanager

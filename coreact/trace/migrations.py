@@ -13,8 +13,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from coreact.trace.rows.encoding import restored, stored, text_of
-from coreact.trace.tables import CALL, CANDIDATE, EVALUATOR, INDEXES, JUDGMENT, STEP, VIEWS
+from coreact.trace.rows.encoding import json_text, restored, stored, text_of
+from coreact.trace.tables import INDEXES, RECORDS, VIEWS
 
 Migration = Callable[[sqlite3.Connection], None]
 """Changes a file of one version into the next, inside a transaction that the caller holds."""
@@ -43,72 +43,103 @@ def _to_3(connection: sqlite3.Connection) -> None:
 
 
 def _to_4(connection: sqlite3.Connection) -> None:
-    """Verdicts, evidence, prompt references and actions move into the row they belong to."""
+    """Content is referred to by number; what belongs to one row (verdicts, criteria, actions) is in it."""
     for view in ("step_latest", "observation_latest", "judgment_latest"):
         connection.execute(f"DROP VIEW {view}")
-    connection.execute("DROP TABLE call")  # nothing was ever written to it
-    for table in ("step", "candidate", "judgment"):
-        connection.execute(f"ALTER TABLE {table} RENAME TO {table}_3")
-    for index in ("step_again", "judgment_step", "judgment_superseded"):
+    for index in ("run_newest", "rubric_lock", "step_again", "judgment_step", "judgment_superseded"):
         connection.execute(f"DROP INDEX {index}")
-    for statement in (STEP, CANDIDATE, JUDGMENT, EVALUATOR, CALL):
+    connection.execute("DROP INDEX observation_run")
+    connection.execute("DROP TABLE call")  # nothing was ever written to it
+    for table in _REPLACED:
+        connection.execute(f"ALTER TABLE {table} RENAME TO {table}_3")
+    for statement in RECORDS:
         connection.execute(statement)
-    _steps_to_4(connection)
-    _candidates_to_4(connection)
+    connection.execute(
+        "INSERT INTO blob SELECT id, sha, codec = 'zlib' OR length(body) >= 4096 OR kind IN"
+        " ('answer', 'constraint', 'guidance', 'question', 'settings', 'tools'), kind, codec, body FROM blob_3"
+    )
+    connection.execute(
+        f"INSERT INTO run SELECT id, {_number('question_sha')}, agent, thread_id, {_number('settings_sha')},"  # noqa: S608
+        " seed, parent_run, forked_at, version, started_ns, '', 'coreact', 'full', status,"
+        f" {_number('answer_sha')}, score, error, ended_ns FROM run_3"
+    )
+    connection.execute(
+        f"INSERT INTO observation SELECT id, run, idx, after_step, call_id, tool, {_number('text_sha')},"  # noqa: S608
+        " failed, blocked, seconds, at_ns FROM observation_3"
+    )
+    rubrics = _rubrics_to_4(connection)
+    _steps_to_4(connection, rubrics)
+    _candidates_to_4(connection, rubrics)
     _judgments_to_4(connection)
-    for table in ("step_3", "candidate_3", "judgment_3", "step_message", "verdict", "evidence"):
+    for table in (*(f"{name}_3" for name in _REPLACED), "criterion", "step_message", "verdict", "evidence"):
         connection.execute(f"DROP TABLE {table}")
-    for column in ("agent_version TEXT NOT NULL DEFAULT ''", "origin TEXT NOT NULL DEFAULT 'coreact'"):
-        connection.execute(f"ALTER TABLE run ADD COLUMN {column}")
-    connection.execute("ALTER TABLE run ADD COLUMN capture TEXT NOT NULL DEFAULT 'full'")
     for statement in (*INDEXES, *VIEWS):
-        connection.execute(statement.replace("INDEX ", "INDEX IF NOT EXISTS ", 1))
+        connection.execute(statement)
 
 
-def _steps_to_4(connection: sqlite3.Connection) -> None:
-    added = defaultdict(list)
-    for step, sha in connection.execute("SELECT step, sha FROM step_message ORDER BY step, pos"):
-        added[step].append(sha)
-    rows = connection.execute(
-        "SELECT id, run, idx, take, node, phase, rung, state_digest, rubric_sha, generator, guidance_sha,"
-        " prompt_kept, dispositions, error, checkpoint_id, checkpoint_ns, calls, tokens_in, tokens_out,"
-        " seconds, usd, at_ns, remarks, tools_sha, constraint_sha FROM step_3"
-    ).fetchall()
-    connection.executemany(
-        f"INSERT INTO step VALUES ({', '.join('?' * 28)})",  # noqa: S608 - only question marks
-        [
-            (*row[:12], json.dumps(added[row[0]]), *row[12:16], None, None, *row[16:])
-            for row in rows
-        ],
-    )  # fmt: skip
+_REPLACED = ("blob", "run", "step", "rubric", "candidate", "judgment", "observation")
 
 
-def _candidates_to_4(connection: sqlite3.Connection) -> None:
-    rows = connection.execute(
-        "SELECT candidate_3.*, blob.codec, blob.body FROM candidate_3 JOIN blob ON blob.sha = actions_sha"
-    ).fetchall()
-    for *row, codec, body in rows:
-        step, pos, idx, source, message, _, selected, rejected_by, reason, *rest = row
-        cost, own, unheld = rest[:5], rest[5], rest[6]
-        actions = stored(text_of(codec, body))
-        connection.execute(
-            f"INSERT INTO candidate VALUES ({', '.join('?' * 17)})",  # noqa: S608 - only question marks
-            (
-                step,
-                pos,
-                idx,
-                source,
-                message,
-                actions,
-                selected,
-                rejected_by,
-                reason,
-                *cost,
-                own,
-                None,
-                unheld,
-            ),
+def _number(sha: str) -> str:
+    return f"(SELECT blob_3.id FROM blob_3 WHERE blob_3.sha = {sha})"  # noqa: S608 - our own names
+
+
+def _rubrics_to_4(connection: sqlite3.Connection) -> dict[str, int]:
+    criteria = defaultdict(list)
+    for sha, ident, text, weight, polarity, kind, stage, visibility, check, veto, needs, source in connection.execute(
+        "SELECT rubric, id, text, weight, polarity, kind, stage, visibility, check_json, veto, depends_on,"
+        " provenance FROM criterion ORDER BY rubric, pos"
+    ):  # fmt: skip
+        criteria[sha].append(
+            {
+                "id": restored(ident),
+                "text": restored(text),
+                "weight": weight,
+                "polarity": polarity,
+                "kind": kind,
+                "stage": None if stage is None else restored(stage),
+                "visibility": visibility,
+                "check": None if check is None else json.loads(restored(check)),
+                "veto": bool(veto),
+                "depends_on": json.loads(needs),
+                "provenance": None if source is None else json.loads(source),
+            }
         )
+    numbers = {}
+    for sha, lock, scope, threshold in connection.execute("SELECT sha, lock, scope, threshold FROM rubric_3"):
+        values = (None, lock, scope, threshold, json_text(criteria[sha]))
+        numbers[sha] = connection.execute("INSERT INTO rubric VALUES (?, ?, ?, ?, ?)", values).lastrowid or 0
+    return numbers
+
+
+def _steps_to_4(connection: sqlite3.Connection, rubrics: Mapping[str, int]) -> None:
+    added = defaultdict(list)
+    for step, number in connection.execute(
+        "SELECT step, blob_3.id FROM step_message JOIN blob_3 USING (sha) ORDER BY step, pos"
+    ):
+        added[step].append(number)
+    rows = connection.execute(
+        "SELECT id, run, idx, take, node, phase, rung, state_digest, rubric_sha, generator,"  # noqa: S608
+        f" {_number('guidance_sha')}, prompt_kept, dispositions, error, checkpoint_id, checkpoint_ns, calls,"
+        f" tokens_in, tokens_out, seconds, usd, at_ns, remarks, {_number('tools_sha')},"
+        f" {_number('constraint_sha')} FROM step_3"
+    ).fetchall()
+    for row in rows:
+        prompt = json.dumps(added[row[0]])
+        values = (*row[:8], rubrics.get(row[8]), *row[9:12], prompt, *row[12:16], None, None, *row[16:])
+        connection.execute(f"INSERT INTO step VALUES ({', '.join('?' * 28)})", values)  # noqa: S608 - marks
+
+
+def _candidates_to_4(connection: sqlite3.Connection, rubrics: Mapping[str, int]) -> None:
+    rows = connection.execute(
+        f"SELECT step, pos, idx, source, {_number('message_sha')}, codec, body, selected, rejected_by, reason,"  # noqa: S608
+        " calls, tokens_in, tokens_out, seconds, usd, own_sha, unheld"
+        " FROM candidate_3 JOIN blob_3 ON blob_3.sha = actions_sha"
+    ).fetchall()
+    for row in rows:
+        actions, own, unheld = stored(text_of(row[5], row[6])), row[15], row[16]
+        values = (*row[:5], actions, *row[7:15], rubrics.get(own), None, unheld)
+        connection.execute(f"INSERT INTO candidate VALUES ({', '.join('?' * 17)})", values)  # noqa: S608 - marks
 
 
 def _judgments_to_4(connection: sqlite3.Connection) -> None:
@@ -143,12 +174,11 @@ def _judgments_to_4(connection: sqlite3.Connection) -> None:
         " judgment_3.calls, judgment_3.tokens_in, judgment_3.tokens_out, judgment_3.seconds, judgment_3.usd,"
         " evaluator, sample, created_ns FROM judgment_3 JOIN step ON step.id = judgment_3.step"
     ).fetchall()
-    statement = f"INSERT INTO judgment VALUES ({', '.join('?' * 23)})"  # noqa: S608 - only question marks
     for row in rows:
-        judged, said = row[6:15], json.dumps(verdicts[row[0]])
+        judged, said = row[6:15], json_text(verdicts[row[0]])
         evaluator, sample, created = row[15:]
         values = (row[0], None, *row[1:6], None, *judged, said, evaluator, sample, None, "", created)
-        connection.execute(statement, values)
+        connection.execute(f"INSERT INTO judgment VALUES ({', '.join('?' * 23)})", values)  # noqa: S608 - marks
 
 
 MIGRATIONS: Final[Mapping[int, Migration]] = {1: _to_2, 2: _to_3, 3: _to_4}

@@ -33,13 +33,13 @@ from coreact.trace.records import (
 )
 from coreact.trace.rows import (
     Snapshot,
+    Writer,
     matching_runs,
     read_scores,
     read_summaries,
     read_trajectory,
     selected_runs,
     snapshot,
-    write,
 )
 from coreact.trace.schema import empty, inspect, open_to_read, open_to_write, store_error
 from coreact.trace.store import EVERY_RUN, RunFilter, RunSummary, TraceRecord, TraceWarning, the_one
@@ -81,6 +81,7 @@ class SQLiteTraceStore:
         self.path = Path(path)
         self._lock_seconds = lock_seconds
         self._connection: sqlite3.Connection | None = None
+        self._writer: Writer | None = None
         inspect(self.path, timeout=lock_seconds)
         self._backlog = Backlog(self._write, self._disconnect, queue_bytes=queue_bytes, keep_bytes=keep_bytes)
         _OPEN.add(self)
@@ -194,14 +195,14 @@ class SQLiteTraceStore:
 
     def _write(self, batch: Sequence[Snapshot]) -> None:
         try:
-            connection = self._connection
-            if connection is None:
+            connection, writer = self._connection, self._writer
+            if connection is None or writer is None:
                 connection = open_to_write(self.path, timeout=self._lock_seconds)
-                self._connection = connection
+                self._connection, self._writer = connection, (writer := Writer(connection))
             ends = any(isinstance(taken.record, RunEnd) for taken in batch)
             connection.execute(f"PRAGMA synchronous = {'FULL' if ends else 'NORMAL'}")
             connection.execute("BEGIN IMMEDIATE")
-            write(connection, batch)
+            writer.write(batch)
             connection.execute("COMMIT")
         except _RECORDS_FAULT as error:
             self._disconnect()
@@ -211,7 +212,7 @@ class SQLiteTraceStore:
             raise store_error(self.path, error) from error
 
     def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._writer = self._connection, None, None
         if connection is None:
             return
         try:
@@ -225,7 +226,7 @@ class SQLiteTraceStore:
         # parent's file locks and might remove its log. So it stays open, unused, to the end.
         if self._connection is not None:
             _INHERITED.append(self._connection)
-            self._connection = None
+            self._connection = self._writer = None
         self._backlog.reset()
 
 

@@ -70,8 +70,7 @@ def test_the_file_is_marked_strict_and_in_wal_mode(tmp_path: Path) -> None:
     strict = {name: flag for _, name, kind, _, _, flag in tables if kind == "table" and name[:7] != "sqlite_"}
     assert all(strict.values())
     assert {
-        "meta", "blob", "run", "step", "rubric", "criterion", "candidate", "judgment", "evaluator",
-        "observation", "call",
+        "meta", "blob", "run", "step", "rubric", "candidate", "judgment", "evaluator", "observation", "call",
     } == set(strict)  # fmt: skip
     assert integrity(path) == "ok"
 

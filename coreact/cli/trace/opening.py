@@ -36,4 +36,4 @@ def open_store(path: Path | None) -> SQLiteTraceStore:
 
 def as_line(record: BaseModel) -> str:
     """A record as one line of JSON, safe to print: JSON leaves some control characters alone."""
-    return json.dumps(record.model_dump(), ensure_ascii=True)
+    return json.dumps(record.model_dump(), ensure_ascii=True, default=str)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
+from functools import cache
 from typing import Any, ClassVar, Literal
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
@@ -80,6 +81,7 @@ class ExecutableCheck(Record):
         return {"kind": self.stored_kind(), **handler(self)}
 
     @classmethod
+    @cache
     def stored_kind(cls) -> str:
         """The discriminator under which this check is stored."""
         return str(cls.model_fields["kind"].default)

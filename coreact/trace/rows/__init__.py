@@ -12,15 +12,15 @@ from coreact.trace.rows.reading import (
     read_trajectory,
     selected_runs,
 )
-from coreact.trace.rows.writing import Snapshot, snapshot, write
+from coreact.trace.rows.writing import Snapshot, Writer, snapshot
 
 __all__ = [
     "Snapshot",
+    "Writer",
     "matching_runs",
     "read_scores",
     "read_summaries",
     "read_trajectory",
     "selected_runs",
     "snapshot",
-    "write",
 ]

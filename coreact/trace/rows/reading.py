@@ -52,7 +52,7 @@ def read_summaries(
         "  WHERE step.run = run.id AND source = 'retry'),"
         " score, (SELECT coalesce(sum(tokens_in + tokens_out), 0) FROM step_latest AS step"
         "  WHERE step.run = run.id), started_ns, ended_ns"
-        f" FROM run JOIN blob ON blob.sha = question_sha WHERE {condition}"
+        f" FROM run JOIN blob ON blob.id = question WHERE {condition}"
         " ORDER BY started_ns DESC, run.id DESC LIMIT ?",
         (*values, -1 if limit is None else max(limit, 0)),
     )
@@ -77,7 +77,7 @@ def selected_runs(connection: sqlite3.Connection, where: RunFilter) -> list[str]
     """Ids of the runs that are meant, oldest first."""
     condition, values = condition_of(connection, where)
     rows = connection.execute(
-        "SELECT run.id FROM run JOIN blob ON blob.sha = question_sha"  # noqa: S608
+        "SELECT run.id FROM run JOIN blob ON blob.id = question"  # noqa: S608
         f" WHERE {condition} ORDER BY started_ns, run.id",
         values,
     )
@@ -116,27 +116,27 @@ class _Reader:
     def __init__(self, connection: sqlite3.Connection, run: str) -> None:
         self._connection = connection
         self._run = run
-        self._rubrics: dict[str, Rubric] = {}
+        self._rubrics: dict[int, Rubric] = {}
 
     def _rows(self, query: str) -> sqlite3.Cursor:
         cursor = self._connection.execute(query, (self._run,))
         cursor.row_factory = sqlite3.Row
         return cursor
 
-    def _blob(self, sha: str) -> str:
-        row = self._connection.execute("SELECT codec, body FROM blob WHERE sha = ?", (sha,)).fetchone()
+    def _blob(self, number: int) -> str:
+        row = self._connection.execute("SELECT codec, body FROM blob WHERE id = ?", (number,)).fetchone()
         if row is None:
-            raise ValueError(f"the content {sha} is missing")
+            raise ValueError(f"the content {number} is missing")
         return text_of(*row)
 
     def run_and_end(self) -> tuple[RunRecord, RunEnd | None]:
         row = self._rows("SELECT * FROM run WHERE id = ?").fetchone()
         run = RunRecord(
             id=restored(row["id"]),
-            question=self._blob(row["question_sha"]),
+            question=self._blob(row["question"]),
             agent=restored(row["agent"]),
             thread_id=restored_or_none(row["thread_id"]),
-            settings=json.loads(self._blob(row["settings_sha"])),
+            settings=json.loads(self._blob(row["settings"])),
             seed=None if row["seed"] is None else int(row["seed"]),
             parent=restored_or_none(row["parent_run"]),
             forked_at=row["forked_at"],
@@ -151,7 +151,7 @@ class _Reader:
         end = RunEnd(
             run=run.id,
             status=row["status"],
-            answer=self._blob(row["answer_sha"]),
+            answer=self._blob(row["answer"]),
             score=row["score"],
             error=restored_or_none(row["error"]),
             ended_ns=row["ended_ns"],
@@ -166,7 +166,7 @@ class _Reader:
                 step=row["idx"],
                 call_id=restored(row["call_id"]),
                 tool=restored(row["tool"]),
-                text=self._blob(row["text_sha"]),
+                text=self._blob(row["text"]),
                 failed=row["failed"],
                 blocked=row["blocked"],
                 seconds=row["seconds"],
@@ -186,22 +186,20 @@ class _Reader:
                 phase=row["phase"],
                 rung=row["rung"],
                 state_digest=restored(row["state_digest"]),
-                rubric=None if row["rubric_sha"] is None else self._rubric(row["rubric_sha"]),
+                rubric=None if row["rubric"] is None else self._rubric(row["rubric"]),
                 generator=restored(row["generator"]),
-                guidance="" if row["guidance_sha"] is None else self._blob(row["guidance_sha"]),
+                guidance="" if row["guidance"] is None else self._blob(row["guidance"]),
                 prompt_kept=row["prompt_kept"],
-                prompt_added=tuple(json.loads(self._blob(sha)) for sha in json.loads(row["prompt_added"])),
+                prompt_added=tuple(
+                    json.loads(self._blob(number)) for number in json.loads(row["prompt_added"])
+                ),
                 attempts=tuple(attempts[row["id"]]),
                 dispositions=tuple(json.loads(row["dispositions"])),
                 remarks=tuple(Remark.model_validate(one) for one in json.loads(restored(row["remarks"]))),
                 tools=None
-                if row["tools_sha"] is None
-                else tuple(
-                    ToolContract.model_validate(one) for one in json.loads(self._blob(row["tools_sha"]))
-                ),
-                constraint=None
-                if row["constraint_sha"] is None
-                else json.loads(self._blob(row["constraint_sha"])),
+                if row["tools"] is None
+                else tuple(ToolContract.model_validate(one) for one in json.loads(self._blob(row["tools"]))),
+                constraint=None if row["held"] is None else json.loads(self._blob(row["held"])),
                 error=restored_or_none(row["error"]),
                 checkpoint_id=restored_or_none(row["checkpoint_id"]),
                 checkpoint_ns=restored_or_none(row["checkpoint_ns"]),
@@ -227,14 +225,14 @@ class _Reader:
             lambda row: Attempt(
                 index=row["idx"],
                 source=row["source"],
-                message=json.loads(self._blob(row["message_sha"])),
+                message=json.loads(self._blob(row["message"])),
                 actions=tuple(
                     Action.model_validate(action) for action in json.loads(restored(row["actions"]))
                 ),
                 judgements=tuple(judgements[row["step"], row["pos"], "run"]),
-                own=None if row["own_sha"] is None else self._rubric(row["own_sha"]),
+                own=None if row["own"] is None else self._rubric(row["own"]),
                 own_judgements=tuple(judgements[row["step"], row["pos"], "own"]),
-                feedback="" if row["feedback_sha"] is None else self._blob(row["feedback_sha"]),
+                feedback="" if row["feedback"] is None else self._blob(row["feedback"]),
                 unheld=restored(row["unheld"]),
                 selected=row["selected"],
                 rejected_by=restored_or_none(row["rejected_by"]),
@@ -268,7 +266,7 @@ class _Reader:
                 step=row["idx"],
                 attempt=row["candidate"],
                 action=row["action"],
-                rubric=self._rubric(row["rubric_sha"]),
+                rubric=self._rubric(row["rubric"]),
                 judgement=_judgement(row),
                 evaluator=Evaluator(
                     name=restored(row["name"]),
@@ -291,8 +289,8 @@ class _Reader:
                 step=row["idx"],
                 kind=row["kind"],
                 key=restored(row["key"]),
-                request=json.loads(self._blob(row["request_sha"])),
-                response=None if row["response_sha"] is None else json.loads(self._blob(row["response_sha"])),
+                request=json.loads(self._blob(row["request"])),
+                response=None if row["response"] is None else json.loads(self._blob(row["response"])),
                 error=restored_or_none(row["error"]),
                 seconds=row["seconds"],
                 at_ns=row["at_ns"],
@@ -300,18 +298,20 @@ class _Reader:
             for row in self._rows("SELECT * FROM call_latest WHERE run = ? ORDER BY id")
         )
 
-    def _rubric(self, sha: str) -> Rubric:
-        if sha not in self._rubrics:
-            cursor = self._connection.cursor()
-            cursor.row_factory = sqlite3.Row
-            head = cursor.execute("SELECT * FROM rubric WHERE sha = ?", (sha,)).fetchone()
-            rows = cursor.execute("SELECT * FROM criterion WHERE rubric = ? ORDER BY pos", (sha,))
-            self._rubrics[sha] = Rubric(
-                criteria=tuple(_criterion(row) for row in rows),
-                scope=head["scope"],
-                threshold=head["threshold"],
+    def _rubric(self, number: int) -> Rubric:
+        if number not in self._rubrics:
+            row = self._connection.execute(
+                "SELECT scope, threshold, criteria FROM rubric WHERE id = ?", (number,)
+            ).fetchone()
+            if row is None:
+                raise ValueError(f"the rubric {number} is missing")
+            scope, threshold, criteria = row
+            self._rubrics[number] = Rubric(
+                criteria=tuple(Criterion.model_validate(one) for one in json.loads(restored(criteria))),
+                scope=scope,
+                threshold=threshold,
             )
-        return self._rubrics[sha]
+        return self._rubrics[number]
 
 
 def _judgement(row: sqlite3.Row) -> Judgement:
@@ -331,24 +331,6 @@ def _verdicts(text: str) -> tuple[Verdict, ...]:
         return VERDICTS.validate_json(text)
     except ValueError:  # a lone surrogate makes it no JSON to a strict reader
         return VERDICTS.validate_python(json.loads(restored(text)))
-
-
-def _criterion(row: sqlite3.Row) -> Criterion:
-    return Criterion.model_validate(
-        {
-            "id": restored(row["id"]),
-            "text": restored(row["text"]),
-            "weight": row["weight"],
-            "polarity": row["polarity"],
-            "kind": row["kind"],
-            "stage": restored_or_none(row["stage"]),
-            "visibility": row["visibility"],
-            "check": None if row["check_json"] is None else json.loads(restored(row["check_json"])),
-            "veto": bool(row["veto"]),
-            "depends_on": json.loads(row["depends_on"]),
-            "provenance": None if row["provenance"] is None else json.loads(row["provenance"]),
-        }
-    )
 
 
 def _cost_of(row: sqlite3.Row) -> Cost:

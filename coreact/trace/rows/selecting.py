@@ -43,7 +43,7 @@ def condition_of(connection: sqlite3.Connection, where: RunFilter) -> tuple[str,
             values.append(wanted)
     if where.rubric is not None:
         conditions.append(
-            "EXISTS (SELECT 1 FROM step_latest AS step JOIN rubric ON rubric.sha = step.rubric_sha"
+            "EXISTS (SELECT 1 FROM step_latest AS step JOIN rubric ON rubric.id = step.rubric"
             " WHERE step.run = run.id AND lock BETWEEN ? AND ?)"
         )
         values += [stored(where.rubric), stored(where.rubric) + _LAST]

@@ -12,7 +12,8 @@ import hashlib
 import json
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
@@ -41,8 +42,7 @@ from coreact.trace.store import TraceRecord
 
 VERDICTS: TypeAdapter[tuple[Verdict, ...]] = TypeAdapter(tuple[Verdict, ...])
 
-_KNOWN_RUBRICS = 256
-_known_rubrics: OrderedDict[int, tuple[Rubric, str]] = OrderedDict()
+_RUBRICS = 256  # rubrics that a writer remembers
 
 
 class Snapshot(NamedTuple):
@@ -86,31 +86,6 @@ def snapshot(record: TraceRecord) -> Snapshot:
     return Snapshot(record, tuple(bodies))
 
 
-def write(connection: sqlite3.Connection, batch: Sequence[Snapshot]) -> None:
-    """Insert records in their order, inside a transaction that the caller holds.
-
-    Raises:
-        sqlite3.Error: SQLite refuses one.
-        OverflowError: a number in one is beyond 64 bits.
-    """
-    rows = _Rows(connection)
-    for taken in batch:
-        record, bodies = taken.record, iter(taken.bodies)
-        if isinstance(record, StepRecord):
-            rows.step(record, bodies)
-        elif isinstance(record, ObservationRecord):
-            rows.observation(record)
-        elif isinstance(record, CallRecord):
-            rows.call(record, bodies)
-        elif isinstance(record, JudgementRecord):
-            rows.judgement(record)
-        elif isinstance(record, RunRecord):
-            rows.run(record, next(bodies))
-        else:
-            rows.end(record)
-    rows.insert()
-
-
 def _insert(table: str, columns: int, *, ignore: bool = False) -> str:
     marks = ", ".join("?" * columns)
     return f"INSERT {'OR IGNORE ' if ignore else ''}INTO {table} VALUES ({marks})"  # noqa: S608 - our own names
@@ -127,17 +102,89 @@ _CANDIDATE = _insert("candidate", 17)
 _JUDGMENT = _insert("judgment", 23)
 _OBSERVATION = _insert("observation", 11)
 _CALL = _insert("call", 11)
-_BLOB = "INSERT OR IGNORE INTO blob (sha, kind, codec, body) VALUES (?, ?, ?, ?)"
+_BLOB = _insert("blob", 6)
+_RUBRIC = _insert("rubric", 5)
+
+_POOLED_KINDS = frozenset({"answer", "constraint", "guidance", "question", "settings", "tools"})
+_RECENT = 8192  # hashes of short bodies that a writer remembers
+
+
+class Writer:
+    """Writes batches through one connection, and remembers what it stored lately.
+
+    What it remembers holds as long as nothing is removed from the file; `gc` of any process counts up a
+    number in `meta` to say that something was.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._recent: OrderedDict[str, int] = OrderedDict()
+        self._rubrics = _Rubrics()
+        self._removals: object = None
+
+    def write(self, batch: Sequence[Snapshot]) -> None:
+        """Insert records in their order, inside a transaction that the caller holds.
+
+        Raises:
+            sqlite3.Error: SQLite refuses one. The writer is then of no use any more.
+            OverflowError: a number in one is beyond 64 bits; likewise.
+        """
+        found = self._connection.execute("SELECT value FROM meta WHERE key = 'removals'").fetchone()
+        if found != self._removals:
+            self._removals = found
+            self._recent.clear()
+            self._rubrics = _Rubrics()
+        rows = _Rows(self._connection, self._recent, self._rubrics)
+        for taken in batch:
+            record, bodies = taken.record, iter(taken.bodies)
+            if isinstance(record, StepRecord):
+                rows.step(record, bodies)
+            elif isinstance(record, ObservationRecord):
+                rows.observation(record)
+            elif isinstance(record, CallRecord):
+                rows.call(record, bodies)
+            elif isinstance(record, JudgementRecord):
+                rows.judgement(record)
+            elif isinstance(record, RunRecord):
+                rows.run(record, next(bodies))
+            else:
+                rows.end(record)
+        rows.insert()
+        _shorten(self._recent, _RECENT)
+        _shorten(self._rubrics.by_object, _RUBRICS)
+        _shorten(self._rubrics.by_content, _RUBRICS)
+
+
+@dataclass
+class _Rubrics:
+    """Numbers of the rubrics that were stored lately."""
+
+    by_object: OrderedDict[int, tuple[Rubric, int]] = field(default_factory=OrderedDict)
+    by_content: OrderedDict[tuple[str, float, str], int] = field(default_factory=OrderedDict)
+
+
+def _shorten(remembered: OrderedDict[Any, Any], length: int) -> None:
+    while len(remembered) > length:
+        remembered.popitem(last=False)
 
 
 class _Rows:
     """The rows of one batch, collected by table."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        recent: OrderedDict[str, int],
+        rubrics: _Rubrics,
+    ) -> None:
         self._connection = connection
+        self._recent = recent
+        self._rubrics = rubrics
         self._newest: int | None = None
-        self._blobs: dict[str, tuple[str, str, str, bytes]] = {}
-        self._rubrics: set[str] = set()
+        self._newest_blob: int | None = None
+        self._newest_rubric: int | None = None
+        self._blobs: list[tuple[Any, ...]] = []
+        self._new_rubrics: list[tuple[Any, ...]] = []
         self._steps: list[tuple[Any, ...]] = []
         self._candidates: list[tuple[Any, ...]] = []
         self._judgments: list[tuple[Any, ...]] = []
@@ -147,7 +194,8 @@ class _Rows:
     def insert(self) -> None:
         """Put what was collected into the file."""
         for statement, rows in (
-            (_BLOB, self._blobs.values()),
+            (_BLOB, self._blobs),
+            (_RUBRIC, self._new_rubrics),
             (_STEP, self._steps),
             (_CANDIDATE, self._candidates),
             (_JUDGMENT, self._judgments),
@@ -156,16 +204,12 @@ class _Rows:
         ):
             if rows:
                 self._connection.executemany(statement, rows)
-        self._blobs.clear()
-        for collected in (self._steps, self._candidates, self._judgments, self._observations, self._calls):
-            collected.clear()
+                rows.clear()
 
     def run(self, run: RunRecord, settings: bytes) -> None:
         self._connection.execute(
-            "INSERT INTO run (id, question_sha, agent, thread_id, settings_sha, seed, parent_run, forked_at,"
-            " version, started_ns, agent_version, origin, capture)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
-            " status = 'running', answer_sha = NULL, score = NULL, error = NULL, ended_ns = NULL",
+            _insert("run", 18) + " ON CONFLICT (id) DO UPDATE SET"
+            " status = 'running', answer = NULL, score = NULL, error = NULL, ended_ns = NULL",
             (
                 stored(run.id),
                 self._text("question", run.question),
@@ -180,12 +224,14 @@ class _Rows:
                 stored(run.agent_version),
                 stored(run.origin),
                 run.capture,
+                "running",
+                *(None,) * 4,
             ),
         )
 
     def end(self, end: RunEnd) -> None:
         self._connection.execute(
-            "UPDATE run SET status = ?, answer_sha = ?, score = ?, error = ?, ended_ns = ? WHERE id = ?",
+            "UPDATE run SET status = ?, answer = ?, score = ?, error = ?, ended_ns = ? WHERE id = ?",
             (
                 end.status,
                 self._text("answer", end.answer),
@@ -249,7 +295,7 @@ class _Rows:
                 stored(step.generator),
                 self._text("guidance", step.guidance) if step.guidance else None,
                 step.prompt_kept,
-                json.dumps(added),
+                f"[{', '.join(map(str, added))}]",
                 json.dumps(step.dispositions),
                 stored_or_none(step.error),
                 stored_or_none(step.checkpoint_id),
@@ -319,72 +365,60 @@ class _Rows:
 
     def _newest_step(self) -> int:
         if self._newest is None:
-            self._newest = self._connection.execute("SELECT coalesce(max(id), 0) FROM step").fetchone()[0]
+            # Where rows were removed, `meta` holds the newest number there ever was.
+            self._newest = self._connection.execute(
+                "SELECT max(coalesce((SELECT max(id) FROM step), 0),"
+                " coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'steps'), 0))"
+            ).fetchone()[0]
         return self._newest or 0
 
-    def _text(self, kind: str, text: str) -> str:
+    def _text(self, kind: str, text: str) -> int:
         return self._blob(kind, text.encode("utf-8", "surrogatepass"))
 
-    def _blob(self, kind: str, body: bytes) -> str:
+    def _blob(self, kind: str, body: bytes) -> int:
+        """Number of a body, which is collected for storing where it is not known to be stored."""
         sha = hashlib.sha256(body).hexdigest()
-        if sha not in self._blobs and not (len(body) >= COMPRESS_FROM and self._has("blob", sha)):
-            self._blobs[sha] = (sha, kind, *packed(body))
-        return sha
+        known = self._recent.get(sha)
+        if known is not None:
+            self._recent.move_to_end(sha)
+            return known
+        pooled = kind in _POOLED_KINDS or len(body) >= COMPRESS_FROM
+        number = self._pooled(sha) if pooled else None
+        if number is None:
+            if self._newest_blob is None:
+                found = self._connection.execute("SELECT coalesce(max(id), 0) FROM blob").fetchone()
+                self._newest_blob = int(found[0])
+            self._newest_blob = number = self._newest_blob + 1
+            self._blobs.append((number, sha, pooled, kind, *packed(body)))
+        self._recent[sha] = number
+        return number
 
-    def _has(self, table: str, sha: str) -> bool:
-        found = self._connection.execute(f"SELECT 1 FROM {table} WHERE sha = ?", (sha,))  # noqa: S608
-        return found.fetchone() is not None
+    def _pooled(self, sha: str) -> int | None:
+        found = self._connection.execute("SELECT id FROM blob WHERE sha = ? AND pooled", (sha,)).fetchone()
+        return None if found is None else int(found[0])
 
     def _evaluator(self, evaluator: Evaluator) -> str:
-        body = json_bytes(evaluator)
-        sha = hashlib.sha256(body).hexdigest()
+        sha = hashlib.sha256(json_bytes(evaluator)).hexdigest()
         values = (evaluator.name, evaluator.version, evaluator.kind, evaluator.model)
         self._connection.execute(_insert("evaluator", 5, ignore=True), (sha, *map(stored, values)))
         return sha
 
-    def _rubric(self, rubric: Rubric) -> str:
-        sha = _rubric_sha(rubric)
-        if sha in self._rubrics:
-            return sha
-        self._rubrics.add(sha)
-        if self._has("rubric", sha):
-            return sha
-        self._connection.execute(_insert("rubric", 4), (sha, rubric.lock, rubric.scope, rubric.threshold))
-        self._connection.executemany(_insert("criterion", 13), _criteria(sha, rubric))
-        return sha
-
-
-def _rubric_sha(rubric: Rubric) -> str:
-    """SHA-256 of all of a rubric, defaults included; of the same object it is taken once."""
-    known = _known_rubrics.get(id(rubric))
-    if known is not None and known[0] is rubric:
-        return known[1]
-    sha = hashlib.sha256(json_bytes(rubric.model_dump())).hexdigest()
-    _known_rubrics[id(rubric)] = (rubric, sha)  # holding it keeps its id from being given away
-    while len(_known_rubrics) > _KNOWN_RUBRICS:
-        _known_rubrics.popitem(last=False)
-    return sha
-
-
-def _criteria(sha: str, rubric: Rubric) -> Iterable[tuple[Any, ...]]:
-    for pos, criterion in enumerate(rubric):
-        dumped = criterion.model_dump()
-        check, provenance = dumped["check"], dumped["provenance"]
-        yield (
-            sha,
-            pos,
-            stored(criterion.id),
-            stored(criterion.text),
-            criterion.weight,
-            criterion.polarity,
-            criterion.kind,
-            stored_or_none(criterion.stage),
-            criterion.visibility,
-            None if check is None else json_text(check),
-            criterion.veto,
-            json.dumps(criterion.depends_on),
-            None if provenance is None else json.dumps(provenance),
-        )
+    def _rubric(self, rubric: Rubric) -> int:
+        """Number of a rubric, which is collected for storing where it is not one of the latest ones."""
+        known = self._rubrics.by_object.get(id(rubric))
+        if known is not None and known[0] is rubric:
+            return known[1]
+        content = (rubric.scope, rubric.threshold, json_text(rubric.criteria))
+        number = self._rubrics.by_content.get(content)
+        if number is None:
+            if self._newest_rubric is None:
+                found = self._connection.execute("SELECT coalesce(max(id), 0) FROM rubric").fetchone()
+                self._newest_rubric = int(found[0])
+            self._newest_rubric = number = self._newest_rubric + 1
+            self._new_rubrics.append((number, rubric.lock, *content))
+            self._rubrics.by_content[content] = number
+        self._rubrics.by_object[id(rubric)] = (rubric, number)  # holding it keeps its id its own
+        return number
 
 
 def _judged(judgement: Judgement) -> tuple[Any, ...]:
