@@ -4,10 +4,10 @@
     python tests/bench/store.py --steps 5000
     python tests/bench/store.py --runs 100000       # and how long a list of that many runs takes
 
-The step that is stored: a judged one of about 2 kB, with one attempt, four verdicts, 1.3 kB of new messages
-and a rubric that is either the same for all steps or a new one for each. Bare sqlite3 stores the step, without
-its rubric, as one JSON text of that size with its SHA-256 in one row of one table without index, 50 rows a
-transaction: less than any trace store can do. Disks and neighbours differ, so read the ratios.
+The step that is stored: a judged one of about 2 kB, one attempt, four verdicts, 1.3 kB of new messages,
+and a rubric that is either the same for all steps or a new one for each. Bare sqlite3 stores the step,
+without its rubric, as one JSON text of that size with its SHA-256 in one row of one table without index,
+50 rows a transaction: less than any trace store can do. Disks and neighbours differ, so read the ratios.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import hashlib
 import json
 import multiprocessing
 import sqlite3
+import sys
 import tempfile
 import time
 import warnings
@@ -36,7 +37,7 @@ def rubric(number: int = 0) -> Rubric:
     """Four criteria with a check each."""
     return Rubric(
         criteria=tuple(
-            Criterion(id=f"c{k}", text=f"Criterion {k} of rubric {number} asks for a search", check=ToolIs(tools=("search",)))
+            Criterion(id=f"c{k}", text=f"Criterion {k} of {number}", check=ToolIs(tools=("search",)))
             for k in range(4)
         )
     )  # fmt: skip
@@ -54,12 +55,19 @@ def steps(count: int, *, name: str, fresh_rubric: bool) -> Iterator[StepRecord]:
     )  # fmt: skip
     attempt = Attempt(index=0, source="first", message={}, selected=True)
     for number in range(count):
+        last = f"call-{number - 1}"
         guided_by = rubric(number) if fresh_rubric else shared
         index, query = number % STEPS_A_RUN, f"{name} {number} " + "w" * 90
         judged = Judgement(
             rubric=guided_by.lock, verdicts=verdicts, score=1.0, passed=True, judged=4, total=4
         )
         call = {"name": "search", "args": {"query": query}, "id": f"call-{number}", "type": "tool_call"}
+        action = Action(call=ToolCall(name="search", arguments={"query": query}, id=call["id"]))
+        tried = {
+            "message": {"type": "ai", "data": {"content": "", "tool_calls": [call]}},
+            "actions": (action,),
+            "judgements": (judged,),
+        }
         yield template.model_copy(
             update={
                 "run": f"{name}-{number // STEPS_A_RUN}",
@@ -68,22 +76,17 @@ def steps(count: int, *, name: str, fresh_rubric: bool) -> Iterator[StepRecord]:
                 "rubric": guided_by,
                 "prompt_kept": 2 * index,
                 "prompt_added": (
-                    {"type": "tool", "data": {"content": f"{query} " + "y" * 900, "tool_call_id": f"call-{number - 1}"}},
+                    {"type": "tool", "data": {"content": f"{query} " + "y" * 900, "tool_call_id": last}},
                     {"type": "human", "data": {"content": f"{number} " + "z" * 200}},
                 ),
-                "attempts": (
-                    attempt.model_copy(
-                        update={
-                            "message": {"type": "ai", "data": {"content": "", "tool_calls": [call]}},
-                            "actions": (
-                                Action(call=ToolCall(name="search", arguments={"query": query}, id=call["id"])),
-                            ),
-                            "judgements": (judged,),
-                        }
-                    ),
-                ),
+                "attempts": (attempt.model_copy(update=tried),),
             }
-        )  # fmt: skip
+        )
+
+
+def say(line: str) -> None:
+    """Print a line."""
+    sys.stdout.write(line + "\n")
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -171,7 +174,7 @@ def listing(folder: Path, runs: int) -> None:
         store.step(step.model_copy(update={"run": f"many-{number}", "index": 0}))
     store.flush()
     seconds = [timed(lambda: store.runs(20)) for _ in range(5)]
-    print(f"list the newest 20 of {runs:,} runs: {1000 * min(seconds):.1f} to {1000 * max(seconds):.1f} ms")
+    say(f"list the newest 20 of {runs:,} runs: {1000 * min(seconds):.1f} to {1000 * max(seconds):.1f} ms")
     store.close()
 
 
@@ -193,21 +196,20 @@ def main() -> None:
             same = store_steps(files[1], count)
             fresh = store_steps(files[2], count, fresh_rubric=True)
             for what, seconds in (("one rubric", same), ("a new rubric each step", fresh)):
-                print(
+                say(
                     f"one process, {what}: {count / seconds:,.0f} judged steps/s,"
                     f" {seconds / alone:.2f} x the time of bare sqlite3 ({count / alone:,.0f} rows/s)"
                 )
             alone, same = together("bare", files[3], count), together("store", files[4], count)
-            print(
+            say(
                 f"{PROCESSES} processes, one file: {count / same:,.0f} judged steps/s (making them included),"
                 f" {same / alone:.2f} x bare sqlite3 ({count / alone:,.0f} rows/s)"
             )
             with closing(sqlite3.connect(files[4])) as connection:
                 stored = connection.execute("SELECT count(*) FROM step").fetchone()[0]
-            print(f"  {stored:,} of {count // PROCESSES * PROCESSES:,} steps in the file, no busy error")
-            print(
-                f"  bytes a step: {files[1].stat().st_size / count:,.0f}, bare {files[0].stat().st_size / count:,.0f}"
-            )
+            say(f"  {stored:,} of {count // PROCESSES * PROCESSES:,} steps in the file, no busy error")
+            own, bare_ = (files[at].stat().st_size / count for at in (1, 0))
+            say(f"  bytes a step: {own:,.0f}, bare {bare_:,.0f}")
         if arguments.runs:
             listing(folder, arguments.runs)
 
