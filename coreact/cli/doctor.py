@@ -57,7 +57,7 @@ def _report() -> dict[str, Any]:
         "packages": {name: _installed(name) for name in _PACKAGES},
         "store": str(default_store_path()),
         "model": status().model_dump(mode="json"),
-        "warnings": sqlite_advice(),
+        "warnings": sqlite_advice(default_store_path()),
     }
 
 

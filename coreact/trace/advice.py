@@ -24,13 +24,20 @@ def sqlite_advice(path: Path | None = None) -> list[str]:
             "processes write at the same instant. Let one process at a time write a trace store, or use a "
             "Python with SQLite 3.51.3 or newer."
         )
-    kind = _file_system(path) if path is not None else None
-    if kind in _NETWORK_FILE_SYSTEMS:
-        advice.append(
-            f"{path} lies on a network file system ({kind}), where SQLite's WAL mode does not work safely. "
-            "Put the trace store on a local disk, with --store or COREACT_STORE."
-        )
+    if path is not None and (warning := network_advice(path)):
+        advice.append(warning)
     return advice
+
+
+def network_advice(path: Path) -> str:
+    """A warning with its remedy where a file would lie on a network file system (Linux only), else empty."""
+    kind = _file_system(path)
+    if kind not in _NETWORK_FILE_SYSTEMS:
+        return ""
+    return (
+        f"{path} lies on a network file system ({kind}), where SQLite's WAL mode does not work safely. "
+        "Put the trace store on a local disk, with --store or COREACT_STORE."
+    )
 
 
 def _file_system(path: Path) -> str | None:

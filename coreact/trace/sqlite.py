@@ -21,6 +21,7 @@ from pathlib import Path
 from weakref import WeakSet
 
 from coreact.errors import StoreError
+from coreact.trace.advice import network_advice
 from coreact.trace.backlog import Backlog
 from coreact.trace.records import (
     CallRecord,
@@ -83,6 +84,8 @@ class SQLiteTraceStore:
         self._connection: sqlite3.Connection | None = None
         self._writer: Writer | None = None
         inspect(self.path, timeout=lock_seconds)
+        if warning := network_advice(self.path):
+            warnings.warn(warning, TraceWarning, stacklevel=2)
         self._backlog = Backlog(self._write, self._disconnect, queue_bytes=queue_bytes, keep_bytes=keep_bytes)
         _OPEN.add(self)
 

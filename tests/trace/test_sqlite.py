@@ -623,3 +623,5 @@ def test_advice_about_the_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert sqlite_advice(tmp_path / "traces.db") == []
     monkeypatch.setattr("coreact.trace.advice._file_system", lambda path: "nfs4")
     assert "network file system (nfs4)" in sqlite_advice(tmp_path / "traces.db")[0]
+    with pytest.warns(TraceWarning, match="network file system"):
+        SQLiteTraceStore(tmp_path / "traces.db")
