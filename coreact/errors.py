@@ -24,6 +24,7 @@ children) are not here: they are not failures and always pass through.
     ├── ModelCallError             the agent's model failed: in a call that guidance added, or under the CLI
     ├── ReplayDivergenceError      a replayed run took another way than the recorded one (`run`, `step`)
     ├── StoreError                 a store (traces, rubrics) cannot be read or written (`path`)
+    ├── TelemetryError             an OTLP endpoint is down or refuses what it is sent (`endpoint`)
     └── LocalServerError           the embedded model server is down or complains (`port`, `status_code`)
 """
 
@@ -229,6 +230,14 @@ class StoreError(CoReActError):
     def __init__(self, what: str, *, path: Path | None = None, remedy: str = "") -> None:
         super().__init__(what, remedy=remedy)
         self.path = path
+
+
+class TelemetryError(CoReActError):
+    """An OTLP endpoint is down, or refused spans or events; the store has them still."""
+
+    def __init__(self, what: str, *, endpoint: str, remedy: str = "") -> None:
+        super().__init__(what, remedy=remedy)
+        self.endpoint = endpoint
 
 
 class LocalServerError(CoReActError):

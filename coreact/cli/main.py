@@ -27,6 +27,7 @@ from coreact.cli.local import local_app
 from coreact.cli.rubric import rubric_app
 from coreact.cli.run import run
 from coreact.cli.trace import trace_app
+from coreact.cli.view import view
 from coreact.errors import ConfigError, CoReActError
 
 app = typer.Typer(
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(doctor)
+app.command()(view)
 app.add_typer(local_app, name="local")
 app.add_typer(trace_app, name="trace")
 app.add_typer(bench_app, name="bench")

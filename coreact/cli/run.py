@@ -16,10 +16,11 @@ from rich.text import Text
 from coreact.cli.display import clean, one_line, show_attempt, show_end, show_observation, show_rubric
 from coreact.cli.models import LOCAL, open_model
 from coreact.cli.recipes import load_agent
-from coreact.errors import ConfigError, StoreError
+from coreact.errors import ConfigError, StoreError, TelemetryError
 from coreact.rubric import Rubric
 from coreact.trace import (
     Attempt,
+    Capture,
     ObservationRecord,
     Recorder,
     RunEnd,
@@ -27,6 +28,7 @@ from coreact.trace import (
     Trajectory,
     default_store_path,
 )
+from coreact.trace.telemetry import OtlpTelemetry
 from coreact.worlds import (
     Corpus,
     Question,
@@ -70,6 +72,12 @@ def run(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the embedded server.")] = 1,
     store: Annotated[Path | None, typer.Option(help="Trace store; default: .coreact/traces.db here.")] = None,
+    capture: Annotated[
+        Capture, typer.Option(help="How much of the content is stored; `redacted`: all but secrets.")
+    ] = "full",
+    otlp: Annotated[
+        str | None, typer.Option(help="Root of an OTLP/HTTP endpoint that the run is told to, too.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
     """Run a guided agent on a question and show every judged step."""
@@ -79,11 +87,12 @@ def run(
     path = store or default_store_path()
     recipe = load_agent(agent)
     asked, gold, loaded = _question(question, world=world, number=number)
+    telemetry = OtlpTelemetry(otlp) if otlp is not None else None
     with open_model(
         model, base_url=base_url, gguf=gguf, temperature=temperature, seed=seed, threads=threads
     ) as chat:
         trace = SQLiteTraceStore(path)
-        recorder = Recorder(trace)
+        recorder = Recorder(trace, listeners=[telemetry] if telemetry else [], capture=capture)
         guidance = CoReActMiddleware(
             recorder=recorder,
             agent=agent,
@@ -108,12 +117,16 @@ def run(
                 recorder.end(RunEnd(run=live.run, status="interrupted"))
             trace.close()
             Console(stderr=True).print("Interrupted. Everything judged so far is stored.")
+            with suppress(TelemetryError):  # the run is stored, and can be sent later
+                _tell(telemetry)
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             if live.run:
                 recorder.end(RunEnd(run=live.run, status="failed", error=f"{type(error).__name__}: {error}"))
             with suppress(StoreError):  # what ended the run matters more
                 trace.close()
+            with suppress(TelemetryError):
+                _tell(telemetry)
             raise
         seconds = time.perf_counter() - started
     stored: Trajectory | None = None
@@ -131,6 +144,13 @@ def run(
             found=live.found,
             as_json=as_json,
         )
+    _tell(telemetry)
+
+
+def _tell(telemetry: OtlpTelemetry | None) -> None:
+    if telemetry is not None:
+        telemetry.close()
+        telemetry.flush()
 
 
 class _Live:

@@ -1,5 +1,6 @@
 """The loop around each decision, and its adapters to LangChain and LangGraph."""
 
+from coreact.guide.forking import Fork
 from coreact.guide.loop import (
     Announce,
     CallModel,
@@ -14,8 +15,11 @@ from coreact.guide.loop import (
 )
 from coreact.guide.middleware import CoReActMiddleware
 from coreact.guide.nodes import arefuse_held, guide, refuse_held
+from coreact.guide.redeciding import ReplayReport, redecide
+from coreact.guide.replay import Replay
 from coreact.guide.settings import Fallback, GuideSettings, Limits, Policy
 from coreact.guide.status import CoReActState, HeldCall, StepStatus
+from coreact.guide.tools import ToolCalls
 from coreact.host.messages import StateReader, actions_of, contract
 from coreact.host.state import STATUS_KEY
 
@@ -28,6 +32,7 @@ __all__ = [
     "Decision",
     "Failed",
     "Fallback",
+    "Fork",
     "GuideSettings",
     "HeldCall",
     "JudgeCriteria",
@@ -35,14 +40,18 @@ __all__ = [
     "Limits",
     "Policy",
     "Proposal",
+    "Replay",
+    "ReplayReport",
     "RubricWritten",
     "StateReader",
     "StepStatus",
+    "ToolCalls",
     "WriteRubric",
     "actions_of",
     "arefuse_held",
     "contract",
     "decide",
     "guide",
+    "redecide",
     "refuse_held",
 ]

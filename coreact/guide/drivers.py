@@ -4,6 +4,7 @@ A boundary sits here: whatever a generator raises becomes one typed error that t
 except LangGraph's control flow (`GraphBubbleUp`: interrupts, commands to a parent), which passes
 through untouched, and anything that is no `Exception` (Ctrl-C). That of judges is `consult`. Generators
 and judges run quietly: tokens of chat models they call are not the agent's and must not reach its streams.
+With a tape, generators and judges are noted on it, or answered from it; those that are code alone are not.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from langgraph.errors import GraphBubbleUp
 
 from coreact.errors import CoReActError, GenerationError
 from coreact.generate import HeuristicGenerator, RubricGenerator, Written
+from coreact.generate.contracts import ContractGenerator
 from coreact.generate.generator import NoRubricError
 from coreact.guide.loop import (
     Announce,
@@ -29,6 +31,7 @@ from coreact.guide.loop import (
     RubricWritten,
     WriteRubric,
 )
+from coreact.guide.tape import Tape
 from coreact.host.streams import aquietly, quietly
 from coreact.judge import Bench, Cost, Judge
 from coreact.judge.consult import aconsult, consult
@@ -42,9 +45,18 @@ Watch = Callable[[Announce], None]
 HEURISTIC = HeuristicGenerator()
 """The generator that is used where none is given, and as a fallback."""
 
+_CODE = (HeuristicGenerator, ContractGenerator)
+"""Generators that write the same rubric in the same state for ever: they are run again, not recorded."""
+
 
 def drive(
-    loop: Loop, *, generator: RubricGenerator, judge: Judge | None, call_model: CallSync, watch: Watch
+    loop: Loop,
+    *,
+    generator: RubricGenerator,
+    judge: Judge | None,
+    call_model: CallSync,
+    watch: Watch,
+    tape: Tape | None = None,
 ) -> Decision:
     """Serve a loop, blocking, until it returns its decision.
 
@@ -54,6 +66,10 @@ def drive(
         judge: decides what no check decides, or None.
         call_model: makes the agent's own model calls; what it raises passes through.
         watch: is told what happens.
+        tape: notes what is called, or answers it from a record; None: neither.
+
+    Raises:
+        ReplayDivergenceError: the tape answers from a record, and the record does not say.
     """
     reply: Any = None
     while True:
@@ -64,20 +80,29 @@ def drive(
             return decision
         if isinstance(request, WriteRubric):
             writer = generator if request.writer == "generator" else HEURISTIC
-            started = time.perf_counter()
-            try:
-                if writer is HEURISTIC:  # it calls no model
-                    reply = _written(writer.write(request.state), writer, started)
-                else:
-                    reply = _written(quietly(writer.write, request.state), writer, started)
-            except GraphBubbleUp:
-                raise
-            except Exception as error:  # noqa: BLE001 - the boundary: see the module's docstring
-                reply = _generation_failed(error, writer, started)
-        elif isinstance(request, JudgeCriteria) and judge is not None:
+            taped = None if isinstance(writer, _CODE) else tape
+            reply = taped.written(request.state) if taped is not None else None
+            if reply is None:
+                started = time.perf_counter()
+                try:
+                    if writer is HEURISTIC:  # it calls no model
+                        reply = _written(writer.write(request.state), writer, started)
+                    else:
+                        reply = _written(quietly(writer.write, request.state), writer, started)
+                except GraphBubbleUp:
+                    raise
+                except Exception as error:  # noqa: BLE001 - the boundary: see the module's docstring
+                    reply = _generation_failed(error, writer, started)
+            if taped is not None:
+                taped.note_written(request.state, writer, reply)
+        elif isinstance(request, JudgeCriteria):
+            reply = tape.judged(request) if tape is not None else None
             asked = _seated(judge, request)
-            ruling = quietly(consult, asked, request.criteria, request.action, request.state)
-            reply = Judged(verdicts=ruling.verdicts, cost=ruling.cost)
+            if reply is None:
+                ruling = quietly(consult, asked, request.criteria, request.action, request.state)
+                reply = Judged(verdicts=ruling.verdicts, cost=ruling.cost)
+            if tape is not None:
+                tape.note_judged(request, asked, reply)
         elif isinstance(request, CallModel):
             reply = call_model(request)
         elif isinstance(request, Announce):
@@ -86,7 +111,13 @@ def drive(
 
 
 async def adrive(
-    loop: Loop, *, generator: RubricGenerator, judge: Judge | None, call_model: CallAsync, watch: Watch
+    loop: Loop,
+    *,
+    generator: RubricGenerator,
+    judge: Judge | None,
+    call_model: CallAsync,
+    watch: Watch,
+    tape: Tape | None = None,
 ) -> Decision:
     """Serve a loop without blocking the event loop; otherwise as `drive`."""
     reply: Any = None
@@ -98,20 +129,29 @@ async def adrive(
             return decision
         if isinstance(request, WriteRubric):
             writer = generator if request.writer == "generator" else HEURISTIC
-            started = time.perf_counter()
-            try:
-                if writer is HEURISTIC:  # it calls no model
-                    reply = _written(await writer.awrite(request.state), writer, started)
-                else:
-                    reply = _written(await aquietly(writer.awrite, request.state), writer, started)
-            except GraphBubbleUp:
-                raise
-            except Exception as error:  # noqa: BLE001 - the boundary: see the module's docstring
-                reply = _generation_failed(error, writer, started)
-        elif isinstance(request, JudgeCriteria) and judge is not None:
+            taped = None if isinstance(writer, _CODE) else tape
+            reply = taped.written(request.state) if taped is not None else None
+            if reply is None:
+                started = time.perf_counter()
+                try:
+                    if writer is HEURISTIC:  # it calls no model
+                        reply = _written(await writer.awrite(request.state), writer, started)
+                    else:
+                        reply = _written(await aquietly(writer.awrite, request.state), writer, started)
+                except GraphBubbleUp:
+                    raise
+                except Exception as error:  # noqa: BLE001 - the boundary: see the module's docstring
+                    reply = _generation_failed(error, writer, started)
+            if taped is not None:
+                taped.note_written(request.state, writer, reply)
+        elif isinstance(request, JudgeCriteria):
+            reply = tape.judged(request) if tape is not None else None
             asked = _seated(judge, request)
-            ruling = await aquietly(aconsult, asked, request.criteria, request.action, request.state)
-            reply = Judged(verdicts=ruling.verdicts, cost=ruling.cost)
+            if reply is None:
+                ruling = await aquietly(aconsult, asked, request.criteria, request.action, request.state)
+                reply = Judged(verdicts=ruling.verdicts, cost=ruling.cost)
+            if tape is not None:
+                tape.note_judged(request, asked, reply)
         elif isinstance(request, CallModel):
             reply = await call_model(request)
         elif isinstance(request, Announce):
@@ -149,8 +189,10 @@ def _generation_failed(error: Exception, writer: RubricGenerator, started: float
     )
 
 
-def _seated(judge: Judge, request: JudgeCriteria) -> Judge:
+def _seated(judge: Judge | None, request: JudgeCriteria) -> Judge:
     """The judge to ask: below the top rung of the ladder the first member of a panel, alone."""
+    if judge is None:
+        raise ValueError("the loop asks a judge, and there is none")
     if request.rung == "judge" and isinstance(judge, Bench):
         return judge.judges[0]
     return judge

@@ -16,9 +16,7 @@ An adapter: it turns model requests into decisions and back, and knows the facts
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Self, cast
 
 from langchain.agents.middleware.types import (
@@ -30,7 +28,6 @@ from langchain.agents.middleware.types import (
     hook_config,
 )
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
-from langgraph.errors import GraphBubbleUp
 from langgraph.types import Command, interrupt
 
 from coreact.errors import ConfigError
@@ -38,13 +35,15 @@ from coreact.generate import RubricGenerator
 from coreact.generate.constraining import Constraint, langchain_request
 from coreact.guide.calls import ModelCalls
 from coreact.guide.drivers import adrive, drive
-from coreact.guide.host import assistant, held_call, status_of
-from coreact.guide.loop import Decision, Proposal
-from coreact.guide.session import ANSWER, DecisionGuide, Opened, proposal_of
+from coreact.guide.host import assistant, proposed, status_of, stripped, told
+from coreact.guide.loop import Decision
+from coreact.guide.replay import Replay, Said
+from coreact.guide.session import ANSWER, DecisionGuide, Opened
 from coreact.guide.settings import GuideSettings
 from coreact.guide.status import CoReActState, HeldCall, StepStatus
-from coreact.host.messages import SOURCE, SOURCE_KEY, retold
-from coreact.host.state import STATUS_KEY, without_status
+from coreact.guide.tools import ToolCalls
+from coreact.host.messages import SOURCE, SOURCE_KEY
+from coreact.host.state import STATUS_KEY
 from coreact.host.streams import writer_of
 from coreact.judge import Judge
 from coreact.judge.structured import identity
@@ -69,6 +68,8 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
         enabled: False makes it inert: the agent's requests are those of the plain agent.
         agent: name of the agent in the record.
         seed: seed of the run, for the record only.
+        replay: answers the calls of model, tools, generator and judge from a recorded run; the agent, its
+            tools and these settings must be those of that run. See `Replay`.
         **settings: the fields of `GuideSettings`.
 
     Raises:
@@ -91,6 +92,7 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
         enabled: bool = True,
         agent: str = "",
         seed: int | None = None,
+        replay: Replay | None = None,
         **settings: Any,
     ) -> None:
         super().__init__()
@@ -110,7 +112,9 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
             recorder=recorder,
             agent=agent,
             seed=seed,
+            replay=replay,
         )
+        self._tools = ToolCalls(recorder=recorder, replay=replay)
 
     @property
     def name(self) -> str:
@@ -124,18 +128,21 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
         if not self.enabled:
             return handler(request)
         opened = self._open(request)
-        if opened.state is None:
-            response = handler(request)
-            return self._answer(opened, None, response)
         calls = self._calls(opened, request)
+
+        def ask(added: Sequence[AnyMessage], held: Constraint | None, said: Said | None) -> Any:
+            response = handler(_with(request, added, opened, held, said))
+            return response if said is None else said.over(response)
+
+        if opened.state is None:
+            return self._answer(opened, None, calls.plain(ask))
         decision = drive(
             self._guide.loop(opened, may_constrain=_may_constrain(request, opened)),
             generator=self._guide.generator,
             judge=self._guide.judge,
-            call_model=lambda wanted: calls.make(
-                wanted, lambda added, held: handler(_with(request, added, opened, held))
-            ),
+            call_model=lambda wanted: calls.make(wanted, ask),
             watch=calls.watch,
+            tape=opened.tape,
         )
         return self._answer(opened, decision, calls.settle(decision))
 
@@ -144,18 +151,21 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
         if not self.enabled:
             return await handler(request)
         opened = self._open(request)
-        if opened.state is None:
-            response = await handler(request)
-            return self._answer(opened, None, response)
         calls = self._calls(opened, request)
+
+        async def ask(added: Sequence[AnyMessage], held: Constraint | None, said: Said | None) -> Any:
+            response = await handler(_with(request, added, opened, held, said))
+            return response if said is None else said.over(response)
+
+        if opened.state is None:
+            return self._answer(opened, None, await calls.aplain(ask))
         decision = await adrive(
             self._guide.loop(opened, may_constrain=_may_constrain(request, opened)),
             generator=self._guide.generator,
             judge=self._guide.judge,
-            call_model=lambda wanted: calls.amake(
-                wanted, lambda added, held: handler(_with(request, added, opened, held))
-            ),
+            call_model=lambda wanted: calls.amake(wanted, ask),
             watch=calls.watch,
+            tape=opened.tape,
         )
         return self._answer(opened, decision, calls.settle(decision))
 
@@ -171,8 +181,16 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
         )
 
     def _calls(self, opened: Opened, request: ModelRequest[Any]) -> ModelCalls:
-        write = writer_of(request.runtime)
-        return ModelCalls(self.settings, opened, read=_proposal, strip=_stripped, write=write)
+        return ModelCalls(
+            self.settings,
+            opened,
+            read=proposed,
+            strip=stripped,
+            tell=lambda response, _: told(response),
+            write=writer_of(request.runtime),
+            options=_options(request),
+            model=self._guide.identity_of(request.model),
+        )
 
     def _answer(
         self, opened: Opened, decision: Decision | None, response: ModelResponse[Any]
@@ -184,71 +202,11 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
 
     def wrap_tool_call(self, request: ToolCallRequest, handler: ToolHandler) -> Any:
         """Run the call, or answer it with the feedback where it is held back."""
-        if not self.enabled:
-            return handler(request)
-        status, held = held_call(request)
-        if held is not None:
-            return self._refuse(request, status, held)
-        started = time.perf_counter()
-        try:
-            result = handler(request)
-        except GraphBubbleUp:
-            raise
-        except Exception as error:
-            self._observe(request, status, error, started)
-            raise
-        self._observe(request, status, result, started)
-        return without_status(result)
+        return self._tools.run(request, handler) if self.enabled else handler(request)
 
     async def awrap_tool_call(self, request: ToolCallRequest, handler: AsyncToolHandler) -> Any:
         """Run the call without blocking the event loop, or answer it with the feedback."""
-        if not self.enabled:
-            return await handler(request)
-        status, held = held_call(request)
-        if held is not None:
-            return self._refuse(request, status, held)
-        started = time.perf_counter()
-        try:
-            result = await handler(request)
-        except GraphBubbleUp:
-            raise
-        except Exception as error:
-            self._observe(request, status, error, started)
-            raise
-        self._observe(request, status, result, started)
-        return without_status(result)
-
-    def _refuse(self, request: ToolCallRequest, status: StepStatus | None, held: HeldCall) -> ToolMessage:
-        result = ToolMessage(
-            content=held["text"],
-            tool_call_id=request.tool_call["id"],
-            name=request.tool_call["name"],
-            status="error",
-            additional_kwargs={SOURCE_KEY: SOURCE},
-        )
-        self._observe(request, status, result, time.perf_counter(), blocked=True)
-        return result
-
-    def _observe(
-        self,
-        request: ToolCallRequest,
-        status: StepStatus | None,
-        result: Any,
-        started: float,
-        *,
-        blocked: bool = False,
-    ) -> None:
-        observation = self._guide.observe(
-            status,
-            tool=request.tool_call["name"],
-            call_id=request.tool_call["id"] or "",
-            result=result,
-            seconds=time.perf_counter() - started,
-            blocked=blocked,
-        )
-        write = writer_of(request.runtime)
-        if observation is not None and write is not None:
-            write({"type": "coreact.observation", "observation": observation.model_dump(mode="json")})
+        return await (self._tools.arun(request, handler) if self.enabled else handler(request))
 
 
 class _AskingMiddleware(CoReActMiddleware):
@@ -372,28 +330,30 @@ def _may_constrain(request: ModelRequest[Any], opened: Opened) -> bool:
     return free and len(request.tools) == known
 
 
+def _options(request: ModelRequest[Any]) -> dict[str, Any]:
+    """What a request asks for beside prompt and tools, as plain JSON."""
+    options: dict[str, Any] = {}
+    if request.tool_choice is not None:
+        options["tool_choice"] = request.tool_choice
+    form = request.response_format
+    if form is not None:
+        schema: Any = getattr(form, "schema", form)
+        named = schema.get("title") if isinstance(schema, dict) else getattr(schema, "__name__", None)
+        options["response_format"] = [type(form).__name__, str(named or "")]
+    return options
+
+
 def _with(
-    request: ModelRequest[Any], added: Sequence[AnyMessage], opened: Opened, held: Constraint | None
+    request: ModelRequest[Any],
+    added: Sequence[AnyMessage],
+    opened: Opened,
+    held: Constraint | None,
+    said: Said | None,
 ) -> ModelRequest[Any]:
     if added:
         request = request.override(messages=[*request.messages, *added])
     if held is not None and opened.state is not None:
         request = request.override(**langchain_request(held, opened.state.tools))
+    if said is not None:
+        request = request.override(model=said.model(request.model))
     return request
-
-
-def _stripped(response: ModelResponse[Any], text: str) -> ModelResponse[Any]:
-    message = assistant(response)
-    return replace(response, result=[retold(one, text) if one is message else one for one in response.result])
-
-
-def _proposal(response: ModelResponse[Any], seconds: float) -> Proposal:
-    message = assistant(response) or AIMessage("")
-    # A call that comes with its result is the artificial one that hands in a structured answer.
-    answered = {result.tool_call_id for result in response.result if isinstance(result, ToolMessage)}
-    return proposal_of(
-        message,
-        payload=response,
-        answer_tools=frozenset(call["name"] for call in message.tool_calls if call["id"] in answered),
-        seconds=seconds,
-    )

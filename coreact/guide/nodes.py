@@ -8,6 +8,9 @@ node is called with the rubric at the end of `messages`; what it returned for th
 passed on unchanged, with the public status beside it. Asking a human is left to the graph: a held
 action stands in the status' `held` with the disposition `asked`, and a later node may interrupt
 there. A call runs once that node has taken it out of `held`; until then it is refused.
+
+`refuse_held` records nothing. Where tools are to be on the record, or answered from one, wrap them in
+`ToolCalls(recorder=…, replay=…)` instead.
 """
 
 from __future__ import annotations
@@ -17,22 +20,24 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.tools import BaseTool
 from langgraph.prebuilt.tool_node import ToolCallRequest
 
 from coreact.errors import ConfigError, MessagesError
 from coreact.generate import RubricGenerator
+from coreact.generate.constraining import Constraint
 from coreact.guide.calls import ModelCalls
 from coreact.guide.drivers import adrive, drive
-from coreact.guide.host import held_call, status_of
+from coreact.guide.host import proposal_of, status_of
 from coreact.guide.loop import Decision, Proposal
-from coreact.guide.session import DecisionGuide, Opened, proposal_of
+from coreact.guide.replay import Replay, Said
+from coreact.guide.session import DecisionGuide, Opened
 from coreact.guide.settings import GuideSettings
-from coreact.guide.status import HeldCall
+from coreact.guide.tools import ToolCalls, plain_update
 from coreact.host.messages import SOURCE, SOURCE_KEY, retold
-from coreact.host.state import STATUS_KEY, without_status
+from coreact.host.state import STATUS_KEY
 from coreact.host.streams import current_writer
 from coreact.judge import Judge
 from coreact.trace import Recorder
@@ -50,6 +55,7 @@ def guide(
     judge: Judge | None = None,
     recorder: Recorder | None = None,
     agent: str = "",
+    replay: Replay | None = None,
     **settings: Any,
 ) -> Runnable[Any, Any]:
     """Wrap the model node of a `StateGraph` so that each of its decisions is guided and checked.
@@ -61,6 +67,8 @@ def guide(
         judge: who decides what no check decides; nobody if None.
         recorder: where the judged run is stored.
         agent: name of the agent in the record.
+        replay: answers the node's model calls, the generator's and the judge's from a recorded run, without
+            calling the node; see `Replay`.
         **settings: the fields of `GuideSettings`.
 
     Returns:
@@ -84,6 +92,7 @@ def guide(
             judge=judge,
             recorder=recorder,
             agent=agent,
+            replay=replay,
         ),
     )
     return RunnableLambda(node.call, afunc=node.acall, name="guide")
@@ -91,24 +100,15 @@ def guide(
 
 def refuse_held(request: ToolCallRequest, execute: Callable[[ToolCallRequest], Any]) -> Any:
     """Tool wrapper for `ToolNode(tools, wrap_tool_call=refuse_held)`: held calls get their feedback."""
-    _, held = held_call(request)
-    return without_status(execute(request)) if held is None else _refusal(request, held)
+    return _UNRECORDED.run(request, execute)
 
 
 async def arefuse_held(request: ToolCallRequest, execute: Callable[[ToolCallRequest], Awaitable[Any]]) -> Any:
     """The same for graphs that run async: `ToolNode(tools, awrap_tool_call=arefuse_held)`."""
-    _, held = held_call(request)
-    return without_status(await execute(request)) if held is None else _refusal(request, held)
+    return await _UNRECORDED.arun(request, execute)
 
 
-def _refusal(request: ToolCallRequest, held: HeldCall) -> ToolMessage:
-    return ToolMessage(
-        content=held["text"],
-        tool_call_id=request.tool_call["id"],
-        name=request.tool_call["name"],
-        status="error",
-        additional_kwargs={SOURCE_KEY: SOURCE},
-    )
+_UNRECORDED = ToolCalls()
 
 
 class _GuidedNode:
@@ -130,29 +130,41 @@ class _GuidedNode:
                 remedy="Use ainvoke or astream, or guide a plain function.",
             )
         opened = self._open(state)
+        calls = self._calls(opened, state)
+
+        def ask(added: Sequence[AnyMessage], _: Constraint | None, said: Said | None) -> Any:
+            shown = _shown(state, added)
+            return self._node(shown) if said is None else _again(said, shown)
+
         if opened.state is None:
-            return self._closed(self._node(state), opened, None)
-        calls = self._calls(opened)
+            return self._closed(calls.plain(ask), opened, None)
         decision = drive(
             self._guide.loop(opened),
             generator=self._guide.generator,
             judge=self._guide.judge,
-            call_model=lambda wanted: calls.make(wanted, lambda added, _: self._node(_shown(state, added))),
+            call_model=lambda wanted: calls.make(wanted, ask),
             watch=calls.watch,
+            tape=opened.tape,
         )
         return self._closed(calls.settle(decision), opened, decision)
 
     async def acall(self, state: Any) -> dict[str, Any]:
         opened = self._open(state)
+        calls = self._calls(opened, state)
+
+        async def ask(added: Sequence[AnyMessage], _: Constraint | None, said: Said | None) -> Any:
+            shown = _shown(state, added)
+            return await self._anode(shown) if said is None else _again(said, shown)
+
         if opened.state is None:
-            return self._closed(await self._anode(state), opened, None)
-        calls = self._calls(opened)
+            return self._closed(await calls.aplain(ask), opened, None)
         decision = await adrive(
             self._guide.loop(opened),
             generator=self._guide.generator,
             judge=self._guide.judge,
-            call_model=lambda wanted: calls.amake(wanted, lambda added, _: self._anode(_shown(state, added))),
+            call_model=lambda wanted: calls.amake(wanted, ask),
             watch=calls.watch,
+            tape=opened.tape,
         )
         return self._closed(calls.settle(decision), opened, decision)
 
@@ -166,9 +178,15 @@ class _GuidedNode:
             status=status_of(state),
         )
 
-    def _calls(self, opened: Opened) -> ModelCalls:
-        settings, write = self._guide.settings, current_writer()
-        return ModelCalls(settings, opened, read=_proposal, strip=_stripped, write=write)
+    def _calls(self, opened: Opened, state: Any) -> ModelCalls:
+        return ModelCalls(
+            self._guide.settings,
+            opened,
+            read=_proposal,
+            strip=_stripped,
+            tell=lambda update, added: _told(update, _shown(state, added)),
+            write=current_writer(),
+        )
 
     def _closed(self, update: Any, opened: Opened, decision: Decision | None) -> dict[str, Any]:
         message = _last_assistant(update)
@@ -188,6 +206,27 @@ def _stripped(update: Any, text: str) -> Any:
         return update
     messages = [retold(one, text) if one is message else one for one in _messages(update)]
     return {**update, "messages": messages}
+
+
+def _told(update: Any, shown: Any) -> dict[str, Any]:
+    """The update as plain JSON; what it repeats of the conversation as a number, the proposal as None."""
+    messages, known = _messages(update), shown["messages"]
+    pairs = enumerate(zip(messages, known, strict=False))
+    kept = next((at for at, (new, old) in pairs if new is not old), min(len(messages), len(known)))
+    proposal = _last_assistant(update)
+    told = plain_update({**update, "messages": messages[kept:]})
+    told["messages"] = [
+        None if message is proposal else written
+        for message, written in zip(messages[kept:], told["messages"], strict=True)
+    ]
+    return {**told, "kept": kept} if kept else told
+
+
+def _again(said: Said, shown: Any) -> dict[str, Any]:
+    """The update that `_told` told."""
+    response = said.call.response or {}
+    known = list(shown["messages"][: response.get("kept", 0)])
+    return {**response.get("rest", {}), "messages": [*known, *said.messages]}
 
 
 def _shown(state: Any, added: Sequence[AnyMessage]) -> Any:

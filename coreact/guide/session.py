@@ -14,29 +14,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from langchain_core.messages import (
-    AIMessage,
-    AnyMessage,
-    BaseMessage,
-    SystemMessage,
-    ToolMessage,
-)
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, SystemMessage
 from langchain_core.tools import BaseTool
 from langgraph.config import get_config
+from opentelemetry import trace
 
 from coreact import __version__
 from coreact.errors import CoReActError
 from coreact.generate import RubricGenerator
 from coreact.guide.drivers import HEURISTIC
+from coreact.guide.host import proposal_of
 from coreact.guide.loop import Announce, Decision, Loop, Proposal, decide, shown_rubric
+from coreact.guide.prompts import Growth, Prompts
+from coreact.guide.replay import Replay
 from coreact.guide.settings import GuideSettings
 from coreact.guide.status import HeldCall, StepStatus
+from coreact.guide.tape import Tape
 from coreact.guide.wording import refusal
-from coreact.host.messages import Contracts, StateReader, actions_of, message_json, starts_with, turn_of
+from coreact.host.messages import Contracts, StateReader, actions_of, message_json, turn_of
 from coreact.judge import Cost, Judge, Judgement
 from coreact.judge.panel.family import check_families, model_names
+from coreact.judge.structured import identity
 from coreact.rubric import Rubric, State, ToolContract
-from coreact.trace import Attempt, ObservationRecord, Recorder, RunEnd, RunRecord, StepRecord, new_id
+from coreact.trace import Attempt, Recorder, RunEnd, RunRecord, StepRecord, new_id
+from coreact.trace.calls import tools_key
 
 _SESSIONS = 256
 
@@ -49,12 +51,12 @@ class Session:
     """The fast memory of one run."""
 
     reader: StateReader = field(default_factory=StateReader)
-    recorded: list[BaseMessage] = field(default_factory=list)
-    """The prompt of the last recorded step, to store only what the next one adds."""
+    prompts: Prompts = field(default_factory=Prompts)
+    """The prompt of the last recorded step, to store and hash only what the next one adds."""
     tools: tuple[ToolContract, ...] | None = None
     """The tools of the last recorded step."""
-    next_step: int = 0
-    """Number of the step that comes after the last recorded one."""
+    tools_key: tuple[tuple[ToolContract, ...], str] | None = None
+    """Tools, and their key for calls."""
     last_rubric: Rubric | None = None
     """The last rubric written without fault, for the fallback `last_good`."""
 
@@ -81,6 +83,10 @@ class Opened:
     messages: Sequence[AnyMessage]
     system: str
     started: float
+    growth: Growth | None = None
+    """The prompt beside that of the step before; None where nothing is recorded or replayed."""
+    tape: Tape | None = None
+    """The calls of this decision; None where nothing is recorded or replayed."""
 
 
 class DecisionGuide:
@@ -98,16 +104,21 @@ class DecisionGuide:
         recorder: Recorder | None = None,
         agent: str = "",
         seed: int | None = None,
+        replay: Replay | None = None,
     ) -> None:
+        if replay is not None:  # what is not given answers from the record only
+            generator, judge = generator or replay.generator, judge or replay.judge
         self.settings = settings
         self.generator: RubricGenerator = generator or HEURISTIC
         self.judge = judge
         self.recorder = recorder
+        self.replay = replay
         self.agent = agent
         self.seed = seed
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._contracts = Contracts()
         self._kin: set[str] = set()
+        self._identity: tuple[BaseChatModel, dict[str, Any]] | None = None
         self._lock = threading.Lock()
 
     def check_kin(self, agent: str) -> None:
@@ -126,6 +137,14 @@ class DecisionGuide:
                 policy=self.settings.same_family,
             )
         self._kin.add(agent)
+
+    def identity_of(self, model: BaseChatModel) -> dict[str, Any]:
+        """What a model is and how it samples, for the record; empty where nothing is recorded."""
+        if self.recorder is None:
+            return {}
+        if self._identity is None or self._identity[0] is not model:
+            self._identity = (model, identity(model))
+        return self._identity[1]
 
     # --- before the decision ------------------------------------------------------------------
 
@@ -167,6 +186,19 @@ class DecisionGuide:
                     version=__version__,
                 )
             )
+        growth: Growth | None = None
+        tape: Tape | None = None
+        if self.recorder is not None or self.replay is not None:
+            prompt: list[BaseMessage] = [*([SystemMessage(system)] if system else []), *messages]
+            growth = session.prompts.grow(prompt, step=step)
+            tape = Tape(
+                run=run,
+                step=step,
+                prompt=growth.key,
+                tools="" if state is None else _tools_key(session, state.tools),
+                messages=lambda: [message_json(message) for message in prompt],
+                answers=self.replay,
+            )
         return Opened(
             session=session,
             run=run,
@@ -180,6 +212,8 @@ class DecisionGuide:
             messages=messages,
             system=system,
             started=time.perf_counter(),
+            growth=growth,
+            tape=tape,
         )
 
     def loop(self, opened: Opened, *, may_constrain: bool = False) -> Loop:
@@ -263,16 +297,13 @@ class DecisionGuide:
     def _record(
         self, opened: Opened, decision: Decision | None, errors: list[str], message: AIMessage | None
     ) -> None:
-        assert self.recorder is not None  # noqa: S101 - the caller checked; this tells the type checker
-        prompt: list[BaseMessage] = [SystemMessage(opened.system)] if opened.system else []
-        prompt.extend(opened.messages)
-        session = opened.session
-        if opened.step != session.next_step:  # decided again, or elsewhere: what went before is not in memory
-            session.recorded.clear()
+        # The caller checked; this tells the type checker.
+        assert self.recorder is not None and opened.growth is not None  # noqa: S101, PT018
+        session, growth = opened.session, opened.growth
+        if not session.prompts.follows(opened.step):
             session.tools = None
-        session.next_step = opened.step + 1
-        kept = _common(session.recorded, prompt)
-        session.recorded[kept:] = prompt[kept:]
+        session.prompts.keep(growth)
+        span = trace.get_current_span().get_span_context()
         attempts = decision.attempts if decision is not None else ()
         if decision is None and message is not None:
             plain = proposal_of(message, payload=None)
@@ -293,18 +324,22 @@ class DecisionGuide:
                 constraint=decision.constraint.model_dump(mode="json")
                 if decision is not None and decision.constraint is not None
                 else None,
-                prompt_kept=kept,
-                prompt_added=tuple(message_json(m) for m in prompt[kept:]),
+                prompt_kept=growth.kept,
+                prompt_added=growth.added,
                 attempts=attempts,
                 dispositions=decision.dispositions if decision is not None else (),
                 error="; ".join(errors) or None,
                 checkpoint_id=_configurable("checkpoint_id"),
                 checkpoint_ns=_configurable("checkpoint_ns"),
+                trace_id=f"{span.trace_id:032x}" if span.is_valid else None,
+                span_id=f"{span.span_id:016x}" if span.is_valid else None,
                 cost=decision.cost.model_copy(update={"seconds": time.perf_counter() - opened.started})
                 if decision is not None
                 else Cost(seconds=time.perf_counter() - opened.started),
             )
         )
+        for call in opened.tape.noted if opened.tape is not None else ():
+            self.recorder.call(call)
 
     def _tools(self, opened: Opened) -> tuple[ToolContract, ...] | None:
         """The tools of this step, where they are not those of the step before."""
@@ -320,52 +355,6 @@ class DecisionGuide:
             self.recorder.end(
                 RunEnd(run=status["run"], status="done", answer=answer, score=status["run_score"])
             )
-
-    def observe(
-        self,
-        status: StepStatus | None,
-        *,
-        tool: str,
-        call_id: str,
-        result: Any,
-        seconds: float,
-        blocked: bool = False,
-    ) -> ObservationRecord | None:
-        """Record what a call gave back: a message, a command, or the exception it raised."""
-        if status is None or self.recorder is None:
-            return None
-        text, failed = _result_text(result, call_id)
-        observation = ObservationRecord(
-            run=status["run"],
-            step=status["step"],
-            call_id=call_id,
-            tool=tool,
-            text=text,
-            failed=failed,
-            blocked=blocked,
-            seconds=seconds,
-        )
-        self.recorder.observation(observation)
-        return observation
-
-
-def proposal_of(
-    message: AIMessage, *, payload: Any, answer_tools: frozenset[str] = frozenset(), seconds: float = 0.0
-) -> Proposal:
-    """Make a proposal of an assistant message, with the tokens it reports."""
-    usage = message.usage_metadata
-    return Proposal(
-        actions=actions_of(message, answer_tools=answer_tools),
-        payload=payload,
-        message=message_json(message),
-        text=str(message.text),
-        cost=Cost(
-            calls=1,
-            input_tokens=usage["input_tokens"] if usage else 0,
-            output_tokens=usage["output_tokens"] if usage else 0,
-            seconds=seconds,
-        ),
-    )
 
 
 def event_of(opened: Opened, announced: Announce) -> dict[str, Any]:
@@ -429,24 +418,11 @@ def _unjudged(proposal: Proposal) -> Attempt:
     )
 
 
-def _common(known: list[BaseMessage], messages: Sequence[BaseMessage]) -> int:
-    if starts_with(messages, known):
-        return len(known)
-    pairs = enumerate(zip(known, messages, strict=False))
-    return next((at for at, (old, new) in pairs if old != new), min(len(known), len(messages)))
-
-
-def _result_text(result: Any, call_id: str) -> tuple[str, bool]:
-    if isinstance(result, BaseException):
-        return f"{type(result).__name__}: {result}", True
-    if isinstance(result, ToolMessage):
-        return str(result.text), result.status == "error"
-    update = getattr(result, "update", None)
-    messages = update.get("messages", []) if isinstance(update, Mapping) else []
-    for message in messages:
-        if isinstance(message, ToolMessage) and message.tool_call_id == call_id:
-            return str(message.text), message.status == "error"
-    return "", False
+def _tools_key(session: Session, tools: tuple[ToolContract, ...]) -> str:
+    known = session.tools_key
+    if known is None or known[0] is not tools:
+        known = session.tools_key = (tools, tools_key(tools))
+    return known[1]
 
 
 def _config() -> Mapping[str, Any]:

@@ -30,6 +30,15 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy; with `update`, nothing that was computed from the old fields comes along."""
+        copied = super().model_copy(update=update, deep=deep)
+        if update:
+            fields = type(self).__pydantic_fields__
+            for name in [name for name in copied.__dict__ if name not in fields]:
+                del copied.__dict__[name]
+        return copied
+
 
 class ToolContract(Record):
     """What a tool accepts and what it is for, as its owner declared it."""
@@ -53,7 +62,11 @@ class ToolContract(Record):
     def text_argument(self) -> str | None:
         """The argument that takes free text: the only required plain string, or None."""
         required = self.parameters.get("required")
-        names = [n for n in required if n in self.properties] if isinstance(required, list) else []
+        names = (
+            [n for n in required if isinstance(n, str) and n in self.properties]
+            if isinstance(required, list)
+            else []
+        )
         free = [
             name
             for name in (names or list(self.properties))

@@ -1,7 +1,8 @@
 """The one object a running agent records through: a store, and listeners that watch live.
 
-It adds what an agent needs and a store should not know: a store that fails is a warning, not the
-end of a run, and so is a listener that breaks. It decides nothing about what is recorded.
+It adds what an agent needs and a store should not know. How much of the content is kept is decided before
+store and listeners see anything, and so before anything is hashed; what is secret and what is content stands
+in `privacy`. And a store that fails is a warning, not the end of a run, and so is a listener that breaks.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable
 
-from coreact.errors import StoreError
+from coreact.errors import ConfigError, StoreError
+from coreact.trace.privacy import Redaction, Redactor, withheld
 from coreact.trace.records import (
     CallRecord,
+    Capture,
     JudgementRecord,
     ObservationRecord,
     RunEnd,
@@ -27,10 +30,39 @@ Listener = Callable[[TraceRecord], object]
 class Recorder:
     """Hands records to a store and to listeners. Safe to use from several threads."""
 
-    def __init__(self, store: TraceStore, *, listeners: Iterable[Listener] = ()) -> None:
+    def __init__(
+        self,
+        store: TraceStore,
+        *,
+        listeners: Iterable[Listener] = (),
+        capture: Capture = "full",
+        redactor: Redactor | None = None,
+    ) -> None:
+        """Record into a store.
+
+        Args:
+            store: where the records go.
+            listeners: called with each record, as the store gets it.
+            capture: how much of the content is kept; `privacy.withholding` says what `off` leaves,
+                `privacy.shapes` what `redacted` replaces. A run that goes on in another process should do so
+                with the same.
+            redactor: what finds secrets; None: the built-in patterns. Also with `off` it goes over the ids
+                and names that stay.
+
+        Raises:
+            ConfigError: the capture is none of the three, or a redactor is given with `full`.
+        """
+        if capture not in ("off", "redacted", "full"):
+            raise ConfigError(f"There is no capture {capture!r}.", remedy="Use off, redacted or full.")
+        if capture == "full" and redactor is not None:
+            raise ConfigError(
+                "A redactor is given, and everything is to be kept.", remedy="Say capture='redacted'."
+            )
         self.store = store
+        self.capture: Capture = capture
+        self._redaction = None if capture == "full" else Redaction(redactor or Redactor())
         self._listeners = tuple(listeners)
-        self._warned = False
+        self._warned: set[str] = set()
 
     def start(self, record: RunRecord) -> None:
         """Record the beginning of a run. Never raises for a failing store or listener."""
@@ -65,12 +97,12 @@ class Recorder:
         self.store.flush()
 
     def _take(self, put: Callable[..., None], record: TraceRecord) -> None:
+        if self._redaction is not None:
+            record = self._captured(record, self._redaction)
         try:
             put(record)
         except StoreError as error:
-            if not self._warned:
-                self._warned = True
-                warnings.warn(f"A record was not stored: {error}", TraceWarning, stacklevel=3)
+            self._warn_once(f"A record was not stored: {error}")
         for listener in self._listeners:
             try:
                 listener(record)
@@ -81,3 +113,20 @@ class Recorder:
                     TraceWarning,
                     stacklevel=3,
                 )
+
+    def _captured(self, record: TraceRecord, redaction: Redaction) -> TraceRecord:
+        try:
+            return redaction(withheld(record) if self.capture == "off" else record)
+        except Exception as error:  # noqa: BLE001 - a user's finder may raise anything, and nothing may leak
+            # Its text could hold what was to be found.
+            self._warn_once(
+                f"A record could not be redacted ({type(error).__name__}); its content is withheld.", depth=4
+            )
+            redaction.forget(record.id if isinstance(record, RunRecord) else record.run)
+            return Redaction(Redactor())(withheld(record))
+
+    def _warn_once(self, what: str, *, depth: int = 3) -> None:
+        kind = what.split(":")[0]
+        if kind not in self._warned:
+            self._warned.add(kind)
+            warnings.warn(what, TraceWarning, stacklevel=depth + 1)

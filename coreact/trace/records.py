@@ -200,7 +200,7 @@ class CallRecord(Record):
     request: dict[str, Any] = Field(default_factory=dict)
     """What of the request does not stand in the step itself; the step's prompt is never repeated."""
     response: dict[str, Any] | None = None
-    """What came back, as plain JSON; None where the call failed."""
+    """What came back, as plain JSON; where the call failed None, or what it cost all the same."""
     error: str | None = None
     """Type and text of what it raised."""
     seconds: float = Field(default=0.0, ge=0)

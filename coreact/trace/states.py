@@ -12,7 +12,7 @@ from typing import cast
 
 from coreact.errors import StoreError
 from coreact.rubric import State
-from coreact.trace.records import Trajectory
+from coreact.trace.records import StepRecord, Trajectory
 
 
 def state_at(trajectory: Trajectory, step: int) -> State:
@@ -20,7 +20,8 @@ def state_at(trajectory: Trajectory, step: int) -> State:
 
     Raises:
         IndexError: the run has no such step.
-        StoreError: the state could not be read when the run was made, or what is stored gives another one.
+        StoreError: the state could not be read when the run was made, its content was not kept, or what is
+            stored gives another one.
     """
     from langchain_core.messages import AnyMessage, SystemMessage, messages_from_dict
 
@@ -30,10 +31,7 @@ def state_at(trajectory: Trajectory, step: int) -> State:
     if record is None:
         raise IndexError(f"run {trajectory.run.id} has no step {step}")
     if not record.state_digest:
-        raise StoreError(
-            f"Step {step} of run {trajectory.run.id} was decided without a state: {record.error}.",
-            remedy="Its messages or tools could not be read; use another step.",
-        )
+        raise _without(trajectory, record)
     messages = cast("list[AnyMessage]", messages_from_dict(list(trajectory.prompt(step))))
     system = ""
     if messages and isinstance(messages[0], SystemMessage):
@@ -46,3 +44,21 @@ def state_at(trajectory: Trajectory, step: int) -> State:
             remedy="It was recorded by an earlier version that kept no tools, or it was changed since.",
         )
     return state
+
+
+def _without(trajectory: Trajectory, record: StepRecord) -> StoreError:
+    run, capture = trajectory.run.id, trajectory.run.capture
+    if capture == "off":
+        return StoreError(
+            f"Run {run} was recorded with capture off: the content that states are read from was not kept.",
+            remedy="Record with capture redacted or full.",
+        )
+    if capture == "redacted" and record.error is None:
+        return StoreError(
+            f"The state of step {record.index} of run {run} could not be taken anew from what was redacted.",
+            remedy="The messages before it were not seen by the redactor that recorded it; use another step.",
+        )
+    return StoreError(
+        f"Step {record.index} of run {run} was decided without a state: {record.error}.",
+        remedy="Its messages or tools could not be read; use another step.",
+    )

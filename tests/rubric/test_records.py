@@ -296,3 +296,12 @@ def test_shares_add_up_to_one_at_any_size(weights: list[float]) -> None:
 
 def test_share_of_plain_weights() -> None:
     assert FULL.share(FULL.criterion("a")) == pytest.approx(0.4 / 2.4)
+
+
+def test_a_changed_copy_has_a_lock_of_its_own() -> None:
+    rubric = Rubric(criteria=(Criterion(id="a", text="Search"),))
+    before = rubric.lock
+    changed = rubric.model_copy(update={"threshold": 0.9})
+    assert changed.lock != before
+    assert changed.lock == Rubric(criteria=rubric.criteria, threshold=0.9).lock
+    assert rubric.model_copy().lock == rubric.lock == before
