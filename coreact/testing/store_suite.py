@@ -408,6 +408,7 @@ def check_filter(factory: StoreFactory) -> None:
             RunFilter(),
             RunFilter(ids=("run-1", "run-4", "none")),
             RunFilter(ids=()),
+            RunFilter(ids=("\x00\ud800", "run-2")),
             RunFilter(agent="a"),
             RunFilter(origin="atif"),
             RunFilter(status="running"),

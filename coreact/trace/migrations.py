@@ -56,7 +56,8 @@ def _to_4(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
     connection.execute(
         "INSERT INTO blob SELECT id, sha, codec = 'zlib' OR length(body) >= 4096 OR kind IN"
-        " ('answer', 'constraint', 'guidance', 'question', 'settings', 'tools'), kind, codec, body FROM blob_3"
+        " ('answer', 'constraint', 'guidance', 'question', 'settings', 'tools'), kind, codec, body"
+        " FROM blob_3"
     )
     connection.execute(
         f"INSERT INTO run SELECT id, {_number('question_sha')}, agent, thread_id, {_number('settings_sha')},"  # noqa: S608
@@ -86,13 +87,14 @@ def _number(sha: str) -> str:
 
 def _rubrics_to_4(connection: sqlite3.Connection) -> dict[str, int]:
     criteria = defaultdict(list)
-    for sha, ident, text, weight, polarity, kind, stage, visibility, check, veto, needs, source in connection.execute(
+    rows = connection.execute(
         "SELECT rubric, id, text, weight, polarity, kind, stage, visibility, check_json, veto, depends_on,"
         " provenance FROM criterion ORDER BY rubric, pos"
-    ):  # fmt: skip
-        criteria[sha].append(
+    )
+    for rubric, name, text, weight, polarity, kind, stage, visibility, check, veto, needs, source in rows:
+        criteria[rubric].append(
             {
-                "id": restored(ident),
+                "id": restored(name),
                 "text": restored(text),
                 "weight": weight,
                 "polarity": polarity,
@@ -132,8 +134,8 @@ def _steps_to_4(connection: sqlite3.Connection, rubrics: Mapping[str, int]) -> N
 
 def _candidates_to_4(connection: sqlite3.Connection, rubrics: Mapping[str, int]) -> None:
     rows = connection.execute(
-        f"SELECT step, pos, idx, source, {_number('message_sha')}, codec, body, selected, rejected_by, reason,"  # noqa: S608
-        " calls, tokens_in, tokens_out, seconds, usd, own_sha, unheld"
+        f"SELECT step, pos, idx, source, {_number('message_sha')}, codec, body, selected,"  # noqa: S608
+        " rejected_by, reason, calls, tokens_in, tokens_out, seconds, usd, own_sha, unheld"
         " FROM candidate_3 JOIN blob_3 ON blob_3.sha = actions_sha"
     ).fetchall()
     for row in rows:

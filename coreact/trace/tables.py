@@ -88,8 +88,9 @@ INDEXES: Final = (
     "CREATE INDEX call_run ON call (run)",
 )
 
-_NOT_TAKEN_BACK = """NOT EXISTS (SELECT 1 FROM step AS again WHERE again.run = this.run AND again.take > 0
-    AND again.idx <= this.idx AND again.id > this.{since})"""
+# The index holds only steps that were decided again; left to itself SQLite looks through all of the run's.
+_NOT_TAKEN_BACK = """NOT EXISTS (SELECT 1 FROM step AS again INDEXED BY step_again WHERE again.run = this.run
+    AND again.take > 0 AND again.idx <= this.idx AND again.id > this.{since})"""
 # Text that UTF-8 cannot hold is no JSON to SQLite; such rows are for `rows` alone.
 _VERDICTS = "CASE WHEN json_valid(judgment.verdicts) THEN judgment.verdicts ELSE '[]' END"
 _CRITERIA = "CASE WHEN json_valid(rubric.criteria) THEN rubric.criteria ELSE '[]' END"

@@ -25,7 +25,6 @@ from coreact.trace import SQLiteTraceStore
 from coreact.trace.backlog import BATCH
 from coreact.trace.upkeep import verify
 
-
 _A_FILE = 20  # kills
 
 

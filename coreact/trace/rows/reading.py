@@ -8,7 +8,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from coreact.judge import Cost, Judgement, Verdict
+from pydantic import TypeAdapter
+
+from coreact.judge import Cost, Judgement
 from coreact.rubric import Action, Criterion, Rubric, ToolContract
 from coreact.rubric.remarks import Remark
 from coreact.trace.records import (
@@ -29,6 +31,9 @@ from coreact.trace.store import RunFilter, RunSummary
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+_ACTIONS: TypeAdapter[tuple[Action, ...]] = TypeAdapter(tuple[Action, ...])
+_CRITERIA: TypeAdapter[tuple[Criterion, ...]] = TypeAdapter(tuple[Criterion, ...])
 
 
 def matching_runs(connection: sqlite3.Connection, prefix: str) -> list[str]:
@@ -226,9 +231,7 @@ class _Reader:
                 index=row["idx"],
                 source=row["source"],
                 message=json.loads(self._blob(row["message"])),
-                actions=tuple(
-                    Action.model_validate(action) for action in json.loads(restored(row["actions"]))
-                ),
+                actions=_validated(_ACTIONS, row["actions"]),
                 judgements=tuple(judgements[row["step"], row["pos"], "run"]),
                 own=None if row["own"] is None else self._rubric(row["own"]),
                 own_judgements=tuple(judgements[row["step"], row["pos"], "own"]),
@@ -307,7 +310,7 @@ class _Reader:
                 raise ValueError(f"the rubric {number} is missing")
             scope, threshold, criteria = row
             self._rubrics[number] = Rubric(
-                criteria=tuple(Criterion.model_validate(one) for one in json.loads(restored(criteria))),
+                criteria=_validated(_CRITERIA, criteria),
                 scope=scope,
                 threshold=threshold,
             )
@@ -317,7 +320,7 @@ class _Reader:
 def _judgement(row: sqlite3.Row) -> Judgement:
     return Judgement(
         rubric=restored(row["rubric_lock"]),
-        verdicts=_verdicts(row["verdicts"]),
+        verdicts=_validated(VERDICTS, row["verdicts"]),
         score=row["score"],
         passed=None if row["passed"] is None else bool(row["passed"]),
         judged=row["judged"],
@@ -326,11 +329,11 @@ def _judgement(row: sqlite3.Row) -> Judgement:
     )
 
 
-def _verdicts(text: str) -> tuple[Verdict, ...]:
+def _validated(of: TypeAdapter[V], text: str) -> V:
     try:
-        return VERDICTS.validate_json(text)
+        return of.validate_json(text)
     except ValueError:  # a lone surrogate makes it no JSON to a strict reader
-        return VERDICTS.validate_python(json.loads(restored(text)))
+        return of.validate_python(json.loads(restored(text)))
 
 
 def _cost_of(row: sqlite3.Row) -> Cost:

@@ -9,14 +9,15 @@ from typing import Any
 from coreact.trace.rows.encoding import stored, text_of
 from coreact.trace.store import RunFilter
 
+_MOST_VALUES = 10_000
 _LAST = "\U0010ffff"
 
 
 def condition_of(connection: sqlite3.Connection, where: RunFilter) -> tuple[str, tuple[Any, ...]]:
     """The condition, with placeholders only, and the values for them."""
-    conditions, values = ["1"], []
+    conditions: list[str] = ["1"]
+    values: list[Any] = []
     for condition, wanted in (
-        ("run.id IN (SELECT value FROM json_each(?))", _ids(where)),
         ("agent = ?", _text(where.agent)),
         ("origin = ?", _text(where.origin)),
         ("status = ?", where.status),
@@ -41,6 +42,13 @@ def condition_of(connection: sqlite3.Connection, where: RunFilter) -> tuple[str,
         if wanted is not None:
             conditions.append(condition)
             values.append(wanted)
+    if where.ids is not None:
+        if len(where.ids) > _MOST_VALUES:  # more than SQLite takes as single values
+            conditions.append("run.id IN (SELECT value FROM json_each(?))")
+            values.append(json.dumps([stored(one) for one in where.ids]))
+        else:
+            conditions.append(f"run.id IN ({', '.join('?' * len(where.ids))})")
+            values += [stored(one) for one in where.ids]
     if where.rubric is not None:
         conditions.append(
             "EXISTS (SELECT 1 FROM step_latest AS step JOIN rubric ON rubric.id = step.rubric"
@@ -50,10 +58,6 @@ def condition_of(connection: sqlite3.Connection, where: RunFilter) -> tuple[str,
     connection.create_function("says", 3, _says, deterministic=True)
     connection.create_function("is_text", 3, _is_text, deterministic=True)
     return " AND ".join(conditions), tuple(values)
-
-
-def _ids(where: RunFilter) -> str | None:
-    return None if where.ids is None else json.dumps([stored(one) for one in where.ids])
 
 
 def _text(text: str | None) -> str | None:
