@@ -20,11 +20,16 @@ lint: $(VENV)/.dev
 pyright: $(VENV)/.dev ## a second opinion on types; does not block
 	-@$(BIN)/pyright --pythonpath $(BIN)/python
 
-bench: $(VENV)/.dev ## overhead of guidance and judging, as ratios measured in one run
+bench: $(VENV)/.dev ## what guidance, judging and the record cost, as ratios measured in one run
 	@$(BIN)/python tests/bench/overhead.py
 	@$(BIN)/python tests/bench/judging.py
 	@$(BIN)/python tests/bench/panel.py
 	@$(BIN)/python tests/bench/generation.py
+	@$(BIN)/python tests/bench/store.py --runs 100000
+	@$(BIN)/python tests/bench/kill.py
+	@$(BIN)/python tests/bench/redaction.py
+	@$(BIN)/python tests/bench/export.py
+	@$(BIN)/python tests/bench/view.py
 
 constraints: $(VENV)/.uv ## pin the versions of everything again
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \

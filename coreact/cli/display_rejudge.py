@@ -73,14 +73,15 @@ def _agreement(report: RejudgeReport) -> RenderableType:
         pad_edge=False,
         header_style="bold",
     )
-    for name in ("criterion", "text"):
-        table.add_column(name, overflow="fold")
+    table.add_column("criterion", no_wrap=True)
+    table.add_column("text")  # the one that gives way where the terminal is narrow
     for name in numbers:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_row(Text("all", "bold"), Text(), *_figures(report.overall))
     for row in report.criteria[:_MOST_CRITERIA]:
         text = first_lines(one_line(row.text), characters=60) or "(differs)"
-        table.add_row(Text(one_line(row.criterion)), Text(text, "" if row.text else "dim"), *_figures(row))
+        cut = Text(text, "" if row.text else "dim", no_wrap=True, overflow="ellipsis")
+        table.add_row(Text(one_line(row.criterion)), cut, *_figures(row))
     if len(report.criteria) > _MOST_CRITERIA:
         table.caption = f"… and {len(report.criteria) - _MOST_CRITERIA:,} more; --json has all."
     return table

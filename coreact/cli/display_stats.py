@@ -60,7 +60,8 @@ def _overview(found: TraceStats) -> RenderableType:
 def _table(title: str, *columns: str, text: tuple[str, ...] = ()) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for name in columns:
-        table.add_column(name, justify="left" if name in text else "right", overflow="fold")
+        gives_way = name in ("text", "statuses")  # where the terminal is narrow
+        table.add_column(name, justify="left" if name in text else "right", no_wrap=not gives_way)
     return table
 
 
@@ -73,7 +74,12 @@ def _criteria(criteria: tuple[CriterionStats, ...]) -> RenderableType:
         table.add_row(
             Text(one_line(row.criterion)),
             Text(one_line(row.generator)),
-            Text(first_lines(one_line(row.text), characters=60) or "(differs)", "" if row.text else "dim"),
+            Text(
+                first_lines(one_line(row.text), characters=60) or "(differs)",
+                "" if row.text else "dim",
+                no_wrap=True,
+                overflow="ellipsis",
+            ),
             *(Text(f"{said.get(s, 0):,}") for s in ("met", "partial", "unmet", "not_applicable", "unknown")),
             Text("–" if row.credit is None else f"{row.credit:.2f}"),
         )
