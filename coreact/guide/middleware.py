@@ -38,7 +38,7 @@ from coreact.guide.drivers import adrive, drive
 from coreact.guide.host import assistant, proposed, status_of, stripped, told
 from coreact.guide.loop import Decision
 from coreact.guide.replay import Replay, Said
-from coreact.guide.session import ANSWER, DecisionGuide, Opened
+from coreact.guide.session import ANSWER, DecisionGuide, Opened, identity_or_none
 from coreact.guide.settings import GuideSettings
 from coreact.guide.status import CoReActState, HeldCall, StepStatus
 from coreact.guide.tools import ToolCalls
@@ -46,7 +46,6 @@ from coreact.host.messages import SOURCE, SOURCE_KEY
 from coreact.host.state import STATUS_KEY
 from coreact.host.streams import writer_of
 from coreact.judge import Judge
-from coreact.judge.structured import identity
 from coreact.trace import Recorder
 
 Handler = Callable[[ModelRequest[Any]], ModelResponse[Any]]
@@ -131,8 +130,10 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
         calls = self._calls(opened, request)
 
         def ask(added: Sequence[AnyMessage], held: Constraint | None, said: Said | None) -> Any:
+            if said is not None and request.response_format is None:
+                return said.response()  # a middleware behind us could ask another model than ours
             response = handler(_with(request, added, opened, held, said))
-            return response if said is None else said.over(response)
+            return response if said is None else self._over(said, response, opened)
 
         if opened.state is None:
             return self._answer(opened, None, calls.plain(ask))
@@ -154,8 +155,10 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
         calls = self._calls(opened, request)
 
         async def ask(added: Sequence[AnyMessage], held: Constraint | None, said: Said | None) -> Any:
+            if said is not None and request.response_format is None:
+                return said.response()
             response = await handler(_with(request, added, opened, held, said))
-            return response if said is None else said.over(response)
+            return response if said is None else self._over(said, response, opened)
 
         if opened.state is None:
             return self._answer(opened, None, await calls.aplain(ask))
@@ -171,7 +174,7 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
 
     def _open(self, request: ModelRequest[Any]) -> Opened:
         if self._guide.judge is not None:
-            self._guide.check_kin(str(identity(request.model).get("model", "")))
+            self._guide.check_kin(str(identity_or_none(request.model).get("model", "")))
         system = request.system_message
         return self._guide.open(
             messages=request.messages,
@@ -191,6 +194,13 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
             options=_options(request),
             model=self._guide.identity_of(request.model),
         )
+
+    def _over(self, said: Said, response: ModelResponse[Any], opened: Opened) -> ModelResponse[Any]:
+        if not said.was_asked and self._guide.replay is not None:
+            raise self._guide.replay.diverged(
+                opened.step, "was answered by another model: a middleware behind guidance puts it there"
+            )
+        return said.over(response)
 
     def _answer(
         self, opened: Opened, decision: Decision | None, response: ModelResponse[Any]

@@ -75,6 +75,11 @@ def redecide(trajectory: Trajectory) -> ReplayReport:
         StoreError: a state cannot be had again from what is stored.
     """
     run = trajectory.run
+    if run.origin != "coreact":
+        raise ConfigError(
+            f"Run {run.id} was imported ({run.origin}): nothing was decided in it by this library.",
+            remedy="Judge it with `coreact trace rejudge` instead.",
+        )
     if run.capture != "full":
         raise ConfigError(
             f"Run {run.id} was recorded with capture={run.capture!r}: what was said is not in it.",
@@ -87,11 +92,6 @@ def redecide(trajectory: Trajectory) -> ReplayReport:
             f"The settings of run {run.id} are none of this version: {error.errors()[0]['msg']}.",
             remedy=f"It was recorded by version {run.version or 'unknown'}; this is {__version__}.",
         ) from error
-    if run.origin != "coreact":
-        raise ConfigError(
-            f"Run {run.id} was imported ({run.origin}): nothing was decided in it by this library.",
-            remedy="Judge it with `coreact trace rejudge` instead.",
-        )
     again = _Run(trajectory, settings)
     steps, unguided = [], []
     for step in trajectory.steps:
@@ -149,18 +149,7 @@ class _Run:
             }
         )
         if not self._trajectory.calls:  # what failed beside the attempts is not on such a record
-            told_now = {one.index: one.feedback for one in again.attempts}
-            step = step.model_copy(
-                update={
-                    "error": again.error,
-                    "attempts": tuple(
-                        one
-                        if one.feedback
-                        else one.model_copy(update={"feedback": told_now.get(one.index, "")})
-                        for one in step.attempts
-                    ),
-                }
-            )
+            step = _as_far_as_it_goes(step, again)
         if (found := step_difference(step, again)) is not None:
             raise diverged(self._trajectory, step.index, f"comes out otherwise: {found}")
         self._spent += decision.extra
@@ -277,7 +266,12 @@ def _as_far_as_it_goes(step: StepRecord, again: StepRecord) -> StepRecord:
 def _answer(_: Sequence[AnyMessage], __: Constraint | None, reply: Said | None) -> ModelResponse[Any]:
     if reply is None:
         raise ValueError("a decision that is made again asks no model")
-    return ModelResponse(result=list(reply.messages))
+    # The host's reader takes the first assistant message, a graph node's the last: the record knows which.
+    given = (reply.call.response or {}).get("messages", [])
+    at = next((at for at, one in enumerate(given) if "attempt" in one), 0)
+    return ModelResponse(
+        result=[*reply.messages[at : at + 1], *reply.messages[:at], *reply.messages[at + 1 :]]
+    )
 
 
 def _had_judge(trajectory: Trajectory) -> bool:
@@ -321,7 +315,7 @@ class _FromCalls:
     ) -> CallRecord | None:
         if kind == "generator" and not self._knows_writer:
             return _rubric_call(self._step, key)  # code wrote it, with arguments that only its owner knows
-        found = self._calls.take(kind, key, call_id=call_id)
+        found = self._calls.take(kind, key, step=step, call_id=call_id)
         if found is None:
             why = explain(self._trajectory)
             raise diverged(self._trajectory, step, f"asks of the {kind} what was not recorded: {why}")

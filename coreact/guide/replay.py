@@ -63,17 +63,26 @@ class Replay:
     needs a new one. Equal requests are answered in the order in which they were recorded, so candidates
     sampled at once come in the recorded order. Safe to use from several threads and event loops.
 
+    Where a middleware or a node turns errors into messages (`ModelRetryMiddleware(on_failure="continue")`,
+    `ToolNode(handle_tool_errors=True)`) it takes a divergence for one of them. So the first one is kept:
+    every later request raises it again, and `check` raises it after the run.
+
     Args:
         trajectory: the recorded run.
         on_miss: what happens where nothing recorded answers a request. `error`: `ReplayDivergenceError`;
             `live`: the call is made after all, so that an edited agent goes on from the record.
 
     Raises:
-        ConfigError: the run was recorded without its calls, or without its content.
+        ConfigError: the run was imported, or recorded without its calls or its content.
     """
 
     def __init__(self, trajectory: Trajectory, *, on_miss: Literal["error", "live"] = "error") -> None:
         run = trajectory.run
+        if run.origin != "coreact":
+            raise ConfigError(
+                f"Run {run.id} was imported ({run.origin}): the calls of its agent are not on the record.",
+                remedy="Judge it with `coreact trace rejudge`, or go on from a step of it with `Fork`.",
+            )
         if run.capture != "full":
             raise ConfigError(
                 f"Run {run.id} was recorded with capture={run.capture!r}: what was said is not in it.",
@@ -81,11 +90,13 @@ class Replay:
             )
         if trajectory.steps and not trajectory.calls:
             raise ConfigError(
-                f"Run {run.id} was recorded without its calls, by an earlier version or another program.",
+                f"Run {run.id} was recorded without its calls, by an earlier version.",
                 remedy="`coreact trace replay` can make its decisions again all the same.",
             )
         self.trajectory = trajectory
-        self._live = on_miss == "live"
+        self.live = on_miss == "live"
+        """Whether what the record does not answer is called after all."""
+        self._diverged: tuple[int, str] | None = None
         self._calls = RecordedCalls(trajectory.calls)
         self._steps = {step.index: step for step in trajectory.steps}
 
@@ -114,12 +125,13 @@ class Replay:
         """The next recorded call that answers this request; None where it is to be made live.
 
         Raises:
-            ReplayDivergenceError: there is none.
+            ReplayDivergenceError: there is none, or an earlier request had none.
         """
-        found = self._calls.take(kind, key, call_id=call_id)
+        self.check()
+        found = self._calls.take(kind, key, step=step, call_id=call_id)
         if found is not None and not lost(found):
             return found
-        if self._live:
+        if self.live:
             return None
         if found is not None:
             why = f"and its result was not recorded ({found.error})"
@@ -127,7 +139,21 @@ class Replay:
             why = "once more than the recorded run did, with the same request"
         else:
             why = f"which the recorded run did not: {explain(self.trajectory)}"
-        raise diverged(self.trajectory, step, f"calls {_THE[kind]} {why}")
+        raise self.diverged(step, f"calls {_THE[kind]} {why}")
+
+    def check(self) -> None:
+        """Raise the first divergence, if there was one, also where the graph turned it into a message.
+
+        Raises:
+            ReplayDivergenceError: the run left the recorded way.
+        """
+        if self._diverged is not None:
+            raise diverged(self.trajectory, *self._diverged)
+
+    def diverged(self, step: int, what: str) -> ReplayDivergenceError:
+        """The error for a step that leaves the recorded way; it is kept for `check`."""
+        self._diverged = self._diverged or (step, what)
+        return diverged(self.trajectory, step, what)
 
     def said(self, call: CallRecord) -> list[dict[str, Any]]:
         """The messages that a recorded model call gave back."""
@@ -235,14 +261,26 @@ class Said:
     def __init__(self, call: CallRecord, messages: Sequence[Mapping[str, Any]]) -> None:
         self.call = call
         self.messages: list[BaseMessage] = messages_from_dict([dict(one) for one in messages])
+        self._saying: _SayingModel | None = None
 
     def model(self, model: BaseChatModel) -> BaseChatModel:
         """A chat model that says this, for a host that reads its structured answers itself."""
         message = next((one for one in self.messages if isinstance(one, AIMessage)), AIMessage(""))
         name = getattr(model, "model_name", None) or getattr(model, "model", None)
-        return _SayingModel(
-            message=message, profile=model.profile, model_name=str(name or "replayed"), cache=False
+        profile = getattr(model, "profile", None)
+        self._saying = _SayingModel(
+            message=message, profile=profile, model_name=str(name or "replayed"), cache=False
         )
+        return self._saying
+
+    @property
+    def was_asked(self) -> bool:
+        """Whether the host asked the model that says this."""
+        return self._saying is not None and self._saying.asked
+
+    def response(self) -> ModelResponse[Any]:
+        """The recorded messages as the host's response, where nothing in them has to be parsed."""
+        return ModelResponse(result=list(self.messages))
 
     def over(self, response: ModelResponse[Any]) -> ModelResponse[Any]:
         """The host's response with the recorded messages, also where a middleware behind us changed them."""
@@ -254,6 +292,7 @@ class _SayingModel(BaseChatModel):
 
     message: AIMessage
     model_name: str
+    asked: bool = False
 
     @property
     def _llm_type(self) -> str:
@@ -270,4 +309,5 @@ class _SayingModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
+        self.asked = True
         return ChatResult(generations=[ChatGeneration(message=self.message.model_copy(deep=True))])

@@ -37,6 +37,7 @@ from coreact.judge import Cost, Judge, Judgement
 from coreact.judge.panel.family import check_families, model_names
 from coreact.judge.structured import identity
 from coreact.rubric import Rubric, State, ToolContract
+from coreact.rubric.canonical import plain
 from coreact.trace import Attempt, Recorder, RunEnd, RunRecord, StepRecord, new_id
 from coreact.trace.calls import tools_key
 
@@ -143,7 +144,7 @@ class DecisionGuide:
         if self.recorder is None:
             return {}
         if self._identity is None or self._identity[0] is not model:
-            self._identity = (model, identity(model))
+            self._identity = (model, identity_or_none(model))
         return self._identity[1]
 
     # --- before the decision ------------------------------------------------------------------
@@ -357,6 +358,14 @@ class DecisionGuide:
             )
 
 
+def identity_or_none(model: BaseChatModel) -> dict[str, Any]:
+    """What a model is and how it samples; empty where it cannot be asked (it is chosen in each call)."""
+    try:
+        return identity(model)
+    except Exception:  # noqa: BLE001 - a stand-in for a model may raise anything, and the agent goes on
+        return {}
+
+
 def event_of(opened: Opened, announced: Announce) -> dict[str, Any]:
     """The custom stream event of an announcement."""
     event: dict[str, Any] = {
@@ -366,8 +375,23 @@ def event_of(opened: Opened, announced: Announce) -> dict[str, Any]:
         "rubric": announced.rubric.model_dump(mode="json"),
     }
     if announced.attempt is not None:
-        event["attempt"] = announced.attempt.model_dump(mode="json")
+        event["attempt"] = _attempt_json(announced.attempt)
     return event
+
+
+def _attempt_json(attempt: Attempt) -> dict[str, Any]:
+    try:
+        return attempt.model_dump(mode="json")
+    except ValueError:  # arguments nested too deep, or bytes of no text: shown as they are written elsewhere
+        actions = tuple(
+            one
+            if one.call is None
+            else one.model_copy(
+                update={"call": one.call.model_copy(update={"arguments": plain(one.call.arguments)})}
+            )
+            for one in attempt.actions
+        )
+        return attempt.model_copy(update={"actions": actions}).model_dump(mode="json")
 
 
 def _summary(judgements: Sequence[Judgement]) -> Any:

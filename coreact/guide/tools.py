@@ -20,7 +20,7 @@ from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.types import Command
 
 from coreact.guide.host import held_call
-from coreact.guide.replay import Answers, replayed_error
+from coreact.guide.replay import Replay, replayed_error
 from coreact.guide.status import HeldCall, StepStatus
 from coreact.host.messages import SOURCE, SOURCE_KEY, message_json
 from coreact.host.state import without_status
@@ -40,7 +40,7 @@ class ToolCalls:
         replay: answers calls from a recorded run instead of running them; see `Replay`.
     """
 
-    def __init__(self, *, recorder: Recorder | None = None, replay: Answers | None = None) -> None:
+    def __init__(self, *, recorder: Recorder | None = None, replay: Replay | None = None) -> None:
         self._recorder = recorder
         self._replay = replay
 
@@ -81,8 +81,15 @@ class ToolCalls:
         return self._ran(request, status, without_status(result), started, recorded)
 
     def _recorded(self, request: ToolCallRequest, status: StepStatus | None) -> CallRecord | None:
-        if self._replay is None or status is None:
+        if self._replay is None:
             return None
+        if status is None:
+            if self._replay.live:
+                return None
+            raise self._replay.diverged(
+                0,
+                f"calls {request.tool_call['name']!r} before anything was decided: that is not on the record",
+            )
         call, step = request.tool_call, status["step"]
 
         def explain(trajectory: Trajectory) -> str:

@@ -17,10 +17,11 @@ from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMes
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ValidationError
+from pydantic_core import to_jsonable_python
 
 from coreact.errors import MessagesError, ToolSchemaError
 from coreact.rubric import Action, Observation, Role, State, Step, ToolCall, ToolContract
-from coreact.rubric.canonical import text_digest
+from coreact.rubric.canonical import plain, text_digest
 
 SOURCE_KEY = "lc_source"
 """Key in a message's `additional_kwargs` that says which middleware put it there."""
@@ -169,8 +170,31 @@ def retold(message: BaseMessage, text: str) -> BaseMessage:
 
 
 def message_json(message: BaseMessage) -> dict[str, Any]:
-    """A message as plain JSON: `{"type": …, "data": …}`, readable by `messages_from_dict`."""
-    return {"type": message.type, "data": message.model_dump(mode="json", fallback=str)}
+    """A message as plain JSON: `{"type": …, "data": …}`, readable by `messages_from_dict`.
+
+    Never raises: what JSON has no form for is written as `canonical.plain` widens it (arguments nested beyond
+    64 levels flat, bytes that are no text as their type), and what contains itself is left out.
+    """
+    try:
+        data = message.model_dump(mode="json", fallback=str)
+    except (ValueError, TypeError, RecursionError):  # pydantic stops at 255 levels, and at bytes of no text
+        data = {name: written for name, value in message if (written := _written(value)) is not _UNWRITABLE}
+        data.setdefault("content", "")
+    return {"type": message.type, "data": data}
+
+
+_UNWRITABLE = object()
+
+
+def _written(value: Any) -> Any:
+    try:
+        return to_jsonable_python(value, fallback=str)
+    except (ValueError, TypeError, RecursionError):
+        pass
+    try:
+        return plain(value)
+    except (ValueError, TypeError, RecursionError):
+        return _UNWRITABLE
 
 
 class StateReader:

@@ -73,7 +73,10 @@ def record(
             rubric=progress.rubric,
             generator=progress.writer,
             prompt_added=tuple(prompt),
-            attempts=tuple(_attempt(one, best) for one in progress.rounds),
+            attempts=tuple(
+                _attempt(one, best, before)
+                for one, before in zip(progress.rounds, (None, *progress.rounds), strict=False)
+            ),
             dispositions=("answered",) if progress.rounds else (),
             error="; ".join(progress.all_errors) or None,
             cost=progress.cost,
@@ -90,7 +93,7 @@ def record(
         )
 
 
-def _attempt(one: Round, best: Round | None) -> Attempt:
+def _attempt(one: Round, best: Round | None, before: Round | None) -> Attempt:
     selected = best is not None and one.index == best.index
     rejected_by, reason = None, ""
     if one.feedback is not None:
@@ -101,6 +104,8 @@ def _attempt(one: Round, best: Round | None) -> Attempt:
     return Attempt(
         index=one.index,
         source="retry" if one.index else "first",
+        # What its reviser was told, so that whoever learns from the retry sees what it had seen.
+        feedback=str(before.feedback) if before is not None and before.feedback is not None else "",
         message=message_json(AIMessage(one.answer, id=one.message_id or None)),
         actions=(Action(answer=one.answer),),
         judgements=(one.judgement,),

@@ -146,8 +146,8 @@ def _sample_judgements(run_id: str, rubric: Rubric) -> tuple[JudgementRecord, ..
     model = Evaluator(name="judge-b", version="coreact.json.1:b", kind="model", model="large-1")
     human = Evaluator(name="Ada", version="", kind="human")
     first = JudgementRecord(
-        id=f"{run_id}-j1", run=run_id, step=0, attempt=1, action=0, rubric=rubric, judgement=judged,
-        evaluator=model, sample=2, at_ns=1_700_000_003_000_000_000,
+        id=f"{run_id}-j1", run=run_id, step=0, attempt=1, action=0, judged_ns=1_700_000_000_500_000_000,
+        rubric=rubric, judgement=judged, evaluator=model, sample=2, at_ns=1_700_000_003_000_000_000,
     )  # fmt: skip
     corrected = first.model_copy(
         update={"id": f"{run_id}-j2", "supersedes": first.id, "sample": 0, "evaluator": human, "note": "no ½"}
@@ -377,10 +377,24 @@ def check_later_judgements(factory: StoreFactory) -> None:
         _same(found.standing, (corrected, about_the_run), "those that stand")
         store.judgement(first.model_copy(update={"id": "lost", "step": 77}))
         _same(store.trajectory(whole.run.id), whole, "the run, judged at a step that is not there")
-        store.step(whole.steps[0])
+        store.judgement(first.model_copy(update={"note": "written over"}))
+        _same(store.trajectory(whole.run.id), whole, "the run, with a judgement of an id that is there")
+        store.step(whole.steps[0].model_copy(update={"at_ns": 5}))
         _same(
             store.trajectory(whole.run.id).judgements, (about_the_run,), "judgements of a step decided again"
         )
+        store.judgement(first.model_copy(update={"id": "late"}))
+        _same(
+            store.trajectory(whole.run.id).judgements,
+            (about_the_run,),
+            "judgements of what stood there before",
+        )
+        timed = about_the_run.model_copy(update={"id": "timed", "judged_ns": 1_700_000_002_000_000_000})
+        store.judgement(timed)
+        _same(store.trajectory(whole.run.id).judgements, (about_the_run, timed), "judgements of the answer")
+        store.start(whole.run)
+        store.end(RunEnd(run=whole.run.id, status="done", answer="another", ended_ns=9))
+        _same(store.trajectory(whole.run.id).judgements, (about_the_run,), "judgements of another answer")
 
 
 def check_filter(factory: StoreFactory) -> None:

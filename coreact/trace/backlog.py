@@ -112,6 +112,8 @@ class Backlog:
         with self._changed:
             self._settle()
             failure = self._failure if self._settled < self._accepted else None
+            if failure is None and self._settled < self._accepted and self._thread is None:
+                failure = StoreError("The thread that writes traces is gone; records wait in memory.")
             lost, self._lost = self._lost, 0
             if failure is not None or lost:
                 self._warned = True

@@ -117,25 +117,40 @@ class RecordedCalls:
             self._waiting[call.kind, call.key].append(call)
             self._known.add((call.kind, call.key))
 
-    def take(self, kind: CallKind, key: str, *, call_id: str = "") -> CallRecord | None:
+    def take(self, kind: CallKind, key: str, *, step: int, call_id: str = "") -> CallRecord | None:
         """The next call that answers this request, or None.
 
         Args:
             kind: what is called.
             key: key of the request.
-            call_id: id of a tool call. Of equal calls the one with this id is meant (parallel ones come in
-                any order), and of several records of it the last: it was run again after an interrupt.
+            step: 0-based number of the step that asks. An id names a call within one step only: some models
+                begin to number anew in each message.
+            call_id: id of a tool call. Of equal calls of the step the one with this id is meant (parallel
+                ones come in any order). Where there are several records of it, those that failed come first,
+                one by one, as they were retried; of the others the last is meant: it was run again after an
+                interrupt.
         """
         with self._lock:
             waiting = self._waiting.get((kind, key))
             if not waiting:
                 return None
-            same = [call for call in waiting if call_id and call.request.get("call_id") == call_id]
+            same = [
+                at
+                for at, call in enumerate(waiting)
+                if call_id and call.step == step and call.request.get("call_id") == call_id
+            ]
             if not same:
                 return waiting.pop(0)
-            waiting[:] = [call for call in waiting if call.request.get("call_id") != call_id]
-            return same[-1]
+            if len(same) > 1 and _failed(waiting[same[0]]):
+                return waiting.pop(same[0])
+            found = waiting[same[-1]]
+            waiting[:] = [call for at, call in enumerate(waiting) if at not in same]
+            return found
 
     def knows(self, kind: CallKind, key: str) -> bool:
         """Whether such a call was ever recorded, taken or not."""
         return (kind, key) in self._known
+
+
+def _failed(call: CallRecord) -> bool:
+    return call.error is not None and not call.error.startswith(UNRECORDED)

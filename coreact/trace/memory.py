@@ -78,7 +78,11 @@ class InMemoryTraceStore:
         """Take a judgement made after the run."""
         with self._lock:
             run = self._of(record.run)
-            if record.step is None or record.step in run.steps:
+            if any(one.id == record.id for one in run.judgements):
+                return
+            judged = None if record.step is None else run.steps.get(record.step)
+            stands = record.step is None or (judged is not None and record.judged_ns in (None, judged.at_ns))
+            if stands:
                 run.judgements.append(record)
 
     def end(self, record: RunEnd, /) -> None:
@@ -127,7 +131,13 @@ class InMemoryTraceStore:
                 observations=tuple(run.observations),
                 end=run.end,
                 calls=tuple(run.calls),
-                judgements=tuple(run.judgements),
+                judgements=tuple(
+                    one
+                    for one in run.judgements
+                    if one.step is not None
+                    or one.judged_ns is None
+                    or (run.end is not None and one.judged_ns == run.end.ended_ns)
+                ),
             ).model_copy(deep=True)
 
     def flush(self) -> None:

@@ -179,8 +179,10 @@ def _judgments_to_4(connection: sqlite3.Connection) -> None:
     for row in rows:
         judged, said = row[6:15], json_text(verdicts[row[0]])
         evaluator, sample, created = row[15:]
-        values = (row[0], None, *row[1:6], None, *judged, said, evaluator, sample, None, "", created)
-        connection.execute(f"INSERT INTO judgment VALUES ({', '.join('?' * 23)})", values)  # noqa: S608 - marks
+        values = (
+            row[0], None, *row[1:5], None, row[5], None, *judged, said, evaluator, sample, None, "", created
+        )  # fmt: skip
+        connection.execute(f"INSERT INTO judgment VALUES ({', '.join('?' * 24)})", values)  # noqa: S608 - marks
 
 
 MIGRATIONS: Final[Mapping[int, Migration]] = {1: _to_2, 2: _to_3, 3: _to_4}

@@ -90,7 +90,7 @@ class Attempt(Record):
     own_judgements: tuple[Judgement, ...] = ()
     """One judgement an action by these."""
     feedback: str = ""
-    """What the model was told about the attempt before this one; empty for first attempts."""
+    """What the model was told about the best of the attempts before this one; empty for first attempts."""
     unheld: str = ""
     """Why the step's constraint was not on this request; empty where it was, or where there was none."""
     selected: bool = False
@@ -235,10 +235,15 @@ class JudgementRecord(Record):
     rubric: Rubric
     judgement: Judgement
     evaluator: Evaluator
+    judged_ns: int | None = None
+    """Time of the record that was judged: `at_ns` of the step, or `ended_ns` where the run as a whole was.
+    Where the step was decided again since, or the run ended again, the judgement is about something that no
+    longer stands, and is not read back. None: nobody noted it."""
     sample: int = Field(default=0, ge=0)
     """Which of several tries of the same evaluator this is."""
     supersedes: str | None = None
-    """Id of the judgement that this one corrects, both by the same evaluator or by humans."""
+    """Id of an earlier judgement of the same place that this one corrects: one by the same evaluator, or,
+    where this one is a human's, by anyone."""
     note: str = ""
     """Why, in the words of a human."""
     at_ns: int = Field(default_factory=time.time_ns)
@@ -288,8 +293,21 @@ class Trajectory(Record):
         """The observations of one step, in the order they came."""
         return tuple(o for o in self.observations if o.step == step)
 
+    def recorded_ns(self, step: int | None) -> int | None:
+        """When a step, or with None the end of the run, was recorded: `judged_ns` of judgements about it."""
+        if step is None:
+            return None if self.end is None else self.end.ended_ns
+        return next((one.at_ns for one in self.steps if one.index == step), None)
+
     @property
     def standing(self) -> tuple[JudgementRecord, ...]:
-        """The later judgements that no other one supersedes."""
-        gone = {one.supersedes for one in self.judgements}
+        """The later judgements that no other one rightly supersedes."""
+        known = {one.id: one for one in self.judgements}
+        gone = set()
+        for one in self.judgements:
+            old = known.get(one.supersedes or "")
+            if old is None or old is one or old.place != one.place:
+                continue
+            if one.evaluator.kind == "human" or one.evaluator.name == old.evaluator.name:
+                gone.add(old.id)
         return tuple(one for one in self.judgements if one.id not in gone)

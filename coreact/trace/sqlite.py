@@ -20,7 +20,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from weakref import WeakSet
 
-from coreact.errors import StoreError
+from coreact.errors import RunNotFoundError, StoreError
 from coreact.trace.advice import network_advice
 from coreact.trace.backlog import Backlog
 from coreact.trace.records import (
@@ -165,8 +165,11 @@ class SQLiteTraceStore:
         with self._reading() as connection:
             meant = selected_runs(connection, where)
         for run_id in meant:
-            with self._reading() as connection:
-                whole = read_trajectory(connection, run_id)
+            try:
+                with self._reading() as connection:
+                    whole = read_trajectory(connection, run_id)
+            except RunNotFoundError:  # removed since
+                continue
             yield whole
 
     def scores(self, run_id: str) -> tuple[float | None, ...]:
@@ -210,9 +213,15 @@ class SQLiteTraceStore:
         except _RECORDS_FAULT as error:
             self._disconnect()
             raise ValueError(f"a record cannot be stored: {error}") from error
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, MemoryError) as error:
             self._disconnect()
             raise store_error(self.path, error) from error
+        except StoreError:
+            self._disconnect()
+            raise
+        except Exception as error:  # whatever a record does to the writer costs that record only
+            self._disconnect()
+            raise ValueError(f"a record cannot be stored: {error!r}") from error
 
     def _disconnect(self) -> None:
         connection, self._connection, self._writer = self._connection, None, None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from coreact.errors import StoreError
+from coreact.errors import CoReActError, StoreError
 from coreact.rubric import State
 from coreact.trace.records import StepRecord, Trajectory
 
@@ -32,12 +32,18 @@ def state_at(trajectory: Trajectory, step: int) -> State:
         raise IndexError(f"run {trajectory.run.id} has no step {step}")
     if not record.state_digest:
         raise _without(trajectory, record)
-    messages = cast("list[AnyMessage]", messages_from_dict(list(trajectory.prompt(step))))
-    system = ""
-    if messages and isinstance(messages[0], SystemMessage):
-        system, messages = str(messages[0].text), messages[1:]
-    limit = trajectory.run.settings.get("step_budget")
-    state = StateReader().read(messages, tools=trajectory.tools(step), system=system, limit=limit)
+    try:
+        messages = cast("list[AnyMessage]", messages_from_dict(list(trajectory.prompt(step))))
+        system = ""
+        if messages and isinstance(messages[0], SystemMessage):
+            system, messages = str(messages[0].text), messages[1:]
+        limit = trajectory.run.settings.get("step_budget")
+        state = StateReader().read(messages, tools=trajectory.tools(step), system=system, limit=limit)
+    except (CoReActError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(
+            f"The messages of step {step} of run {trajectory.run.id} cannot be read: {type(error).__name__}.",
+            remedy="The record was changed or damaged; use another step.",
+        ) from error
     if state.digest != record.state_digest:
         raise StoreError(
             f"Step {step} of run {trajectory.run.id} gives another state than the one that was recorded.",

@@ -54,11 +54,12 @@ RECORDS: Final = (
         PRIMARY KEY (step, pos)) STRICT, WITHOUT ROWID""",
     # One row for each judged action of a candidate; step is the row of the step, NULL where the run as a
     # whole is judged. evaluator: `run` for what the run was decided by, `own` for the model's own criteria
-    # (both without uid), otherwise the sha of an evaluator. supersedes: the uid of a judgement.
+    # (both without uid), otherwise the sha of an evaluator. supersedes: the uid of a judgement. judged_ns:
+    # the time of what was judged; -1 as step: it was not there when the judgement came.
     f"""CREATE TABLE judgment (
         id INTEGER PRIMARY KEY, uid TEXT, run TEXT NOT NULL, step INTEGER, candidate INTEGER,
-        action INTEGER, rubric_lock TEXT NOT NULL, rubric INTEGER, score REAL, passed INTEGER,
-        judged INTEGER NOT NULL, total INTEGER NOT NULL, {COST}, verdicts TEXT NOT NULL,
+        action INTEGER, judged_ns INTEGER, rubric_lock TEXT NOT NULL, rubric INTEGER, score REAL,
+        passed INTEGER, judged INTEGER NOT NULL, total INTEGER NOT NULL, {COST}, verdicts TEXT NOT NULL,
         evaluator TEXT NOT NULL, sample INTEGER NOT NULL, supersedes TEXT, note TEXT NOT NULL,
         created_ns INTEGER NOT NULL) STRICT""",
     """CREATE TABLE evaluator (
@@ -110,7 +111,9 @@ VIEWS: Final = (
     _latest("observation", since="after_step"),
     _latest("call", since="after_step"),
     """CREATE VIEW judgment_latest AS SELECT * FROM judgment AS this WHERE uid IS NULL OR NOT EXISTS (
-        SELECT 1 FROM judgment AS newer WHERE newer.supersedes = this.uid)""",
+        SELECT 1 FROM judgment AS newer WHERE newer.supersedes = this.uid AND newer.id <> this.id
+        AND newer.run = this.run AND newer.step IS this.step AND newer.candidate IS this.candidate
+        AND newer.action IS this.action)""",
     f"""CREATE VIEW criterion AS SELECT rubric.id AS rubric, one.key AS pos,
         {_fields("one.value", "id", "text", "weight", "polarity", "kind", "stage", "visibility", "veto")}
         FROM rubric, json_each({_CRITERIA}) AS one""",  # noqa: S608 - our own names

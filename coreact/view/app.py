@@ -7,7 +7,8 @@ a page says is prepared in the module of its name; how it looks stands in its te
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -40,6 +41,9 @@ T = TypeVar("T")
 
 WINDOW = 20
 """Steps of a run page that are sent whole; of the others a line, and the rest when it is asked for."""
+
+USES = 200
+"""Steps that a rubric's page lists."""
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 """Hosts that only this machine has."""
@@ -82,6 +86,7 @@ class _Viewer:
     def __init__(self, store: SQLiteTraceStore, reviewer: str) -> None:
         self._store = store
         self._recent = RecentRuns(store)
+        self._items = review.KeptItems(store)
         self._reviewer = reviewer
         self._token = secrets.token_urlsafe(32)
         self._templates = environment()
@@ -116,7 +121,9 @@ class _Viewer:
         """One run."""
         timeline = self._timeline(request)
         whole = timeline.trajectory
-        start = _number(request, "from", default=1) - 1
+        wanted = _number(request, "from", default=1) - 1  # a fork begins later, so steps are not positions
+        steps = [line.step for line in timeline.lines]
+        start = next((at for at, step in enumerate(steps) if step >= wanted), len(steps))
         return self._page(
             "run.html",
             timeline=timeline,
@@ -154,7 +161,9 @@ class _Viewer:
         if len(ids) < 2:
             return self._page("compare.html", difference=None, chosen=ids)
         wholes = [self._store.trajectory(one.strip()) for one in ids]
-        return self._page("compare.html", difference=diff(wholes[0], *wholes[1:]), chosen=ids)
+        with _messages_read():
+            difference = diff(wholes[0], *wholes[1:])
+        return self._page("compare.html", difference=difference, chosen=ids)
 
     def rubrics(self, request: Request) -> Response:
         """The rubrics of the newest runs."""
@@ -172,26 +181,28 @@ class _Viewer:
                 what=f"No stored step was guided by a rubric with the lock {lock!r}.",
                 remedy="The page `Rubrics` lists those of the newest runs.",
             )
-        return self._page("rubric.html", use=use)
+        return self._page("rubric.html", use=use, shown=USES)
 
     def export(self, request: Request) -> Response:
         """The command that exports the runs of the list, and a few rows of it."""
         where = filter_of(request.query_params)
         chosen = look_up(FORMATS, request.query_params.get("format") or "dpo", what="export format").name
+        with _messages_read():
+            rows = samples(self._store, where, chosen)
         return self._page(
             "export.html",
             given=_given(request),
             formats=formats(),
             chosen=chosen,
             command=export_command(self._store.path, chosen, _given(request)),
-            samples=samples(self._store, where, chosen),
+            samples=rows,
         )
 
     # --- judging ----------------------------------------------------------------------------
 
     def review(self, request: Request) -> Response:
         """The queue and its first item, or the item that is asked for."""
-        waiting = review.queue(self._store, filter_of(request.query_params))
+        waiting = review.queue(self._store, filter_of(request.query_params), kept=self._items)
         if request.query_params.get("id"):
             item = review.item_at(self._timeline(request).trajectory, *_place(request))
         elif waiting:
@@ -229,19 +240,30 @@ class _Viewer:
     def _judged(self, request: Request, values: dict[str, str]) -> Response:
         whole = self._store.trajectory(values.get("id", ""))
         item = review.item_at(whole, *(_whole_number(values.get(name), name) for name in _PLACE))
+        if values.get("digest") != item.digest:
+            return self._page(
+                "error.html",
+                409,
+                title="It has changed",
+                what="This step was decided again while you looked at it; nothing was saved.",
+                remedy="Look again: what you judged is no longer what is stored.",
+                again=link(
+                    "/review", **{name: values[name] for name in ("id", *_PLACE)}, **_selected(values)
+                ),
+            )
         record = review.human_judgement(
             item,
             reviewer=self._reviewer,
             statuses={
-                criterion.id: values.get(f"verdict-{at}", "") for at, criterion in enumerate(item.rubric)
+                verdict.criterion: values.get(f"verdict-{at}", "")
+                for at, verdict in enumerate(item.judgement.verdicts)
             },
             note=values.get("note", ""),
             accept=values.get("decision") == "accept",
         )
         self._store.judgement(record)
         self._store.flush()
-        given = {name: values[name] for name in FIELDS if values.get(name)}
-        return RedirectResponse(link("/review", saved=record.id, **given), status_code=303)
+        return RedirectResponse(link("/review", saved=record.id, **_selected(values)), status_code=303)
 
     # --- what goes wrong --------------------------------------------------------------------
 
@@ -289,8 +311,24 @@ _LONGEST_FORM = 2**18
 _PLACE = ("step", "attempt", "action")
 
 
+@contextmanager
+def _messages_read() -> Iterator[None]:
+    """Messages are kept as whoever wrote them shaped them; where one cannot be read, the page says so."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"A message of these runs has not the shape that LangChain writes ({type(error).__name__}: {error}).",
+            remedy="Leave that run out; `Raw prompt` of its steps shows what stands in it.",
+        ) from error
+
+
 def _given(request: Request) -> dict[str, str]:
     return {name: request.query_params.get(name, "").strip() for name in FIELDS}
+
+
+def _selected(values: dict[str, str]) -> dict[str, str]:
+    return {name: values[name] for name in FIELDS if values.get(name)}
 
 
 def _place(request: Request) -> tuple[int, int, int]:

@@ -7,6 +7,7 @@ that stands nowhere is told, never shown as if it did.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
@@ -124,14 +125,24 @@ def _verdicts(trajectory: Trajectory) -> Iterator[tuple[int, Verdict]]:
 
 def _observations_by_message(trajectory: Trajectory) -> dict[str, ObservationRecord]:
     """Observations by the ids under which evidence names them: of the tool message, call, or number."""
-    by_call = {one.call_id: one for one in trajectory.observations}
-    found = {f"observation-{at}": one for at, one in enumerate(trajectory.observations, 1)} | by_call
+    by_call: dict[str, list[ObservationRecord]] = defaultdict(list)
+    for one in sorted(trajectory.observations, key=lambda one: one.step):
+        by_call[one.call_id].append(one)
+    found = {f"observation-{at}": one for at, one in enumerate(trajectory.observations, 1)}
+    found |= {call: seen[-1] for call, seen in by_call.items()}
+    brought: dict[str, ObservationRecord] = {}
     for step in trajectory.steps:
-        for message in step.prompt_added:
+        # Some models number their calls anew in each reply, so that ids repeat: of one id, the last message
+        # that a step adds brings the newest result of an earlier step, the one before it the one before.
+        left: dict[str, int] = {}
+        for message in reversed(step.prompt_added):
             data = message.get("data")
             if not isinstance(data, dict) or not data.get("tool_call_id"):
                 continue
-            observation = by_call.get(str(data["tool_call_id"]))
-            if observation is not None and data.get("id"):
-                found[str(data["id"])] = observation
-    return found
+            call = str(data["tool_call_id"])
+            seen = by_call.get(call, [])
+            at = left.get(call, bisect_left(seen, step.index, key=lambda one: one.step)) - 1
+            left[call] = at
+            if at >= 0 and data.get("id"):
+                brought.setdefault(str(data["id"]), seen[at])  # a prompt may show an old message again
+    return found | brought

@@ -128,13 +128,19 @@ def short_lock(lock: str) -> str:
 
 
 def content(message: Mapping[str, Any]) -> str:
-    """The text of a message as LangChain's `message_to_dict` wrote it, calls of tools included."""
+    """The text of a message as LangChain's `message_to_dict` wrote it, calls of tools included.
+
+    Of another shape, it is shown as JSON, and that is said.
+    """
     data = message.get("data")
     if not isinstance(data, Mapping):
-        return as_json(message)
-    said = data.get("content")
+        return f"(not a message as LangChain writes one)\n{as_json(message)}"
+    said, calls = data.get("content"), data.get("tool_calls") or ()
     parts = [said if isinstance(said, str) else as_json(said)]
-    parts += [as_json(call) for call in data.get("tool_calls") or ()]
+    if isinstance(calls, list | tuple):
+        parts += [as_json(call) for call in calls]
+    else:
+        parts.append(f"(tool_calls is no list)\n{as_json(calls)}")
     return "\n".join(part for part in parts if part)
 
 

@@ -8,7 +8,12 @@ person.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import hashlib
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from threading import Lock
 from typing import NamedTuple, cast, get_args
 
 from coreact.errors import ConfigError
@@ -19,9 +24,12 @@ from coreact.trace import (
     Evaluator,
     JudgementRecord,
     RunFilter,
+    SQLiteTraceStore,
     TraceStore,
     Trajectory,
 )
+from coreact.trace.rows.encoding import json_bytes, stored
+from coreact.trace.schema import open_to_read, store_error
 from coreact.view.timeline import complete, disagreement
 
 QUEUE_OF = 100
@@ -58,6 +66,15 @@ class Item(NamedTuple):
         return (
             -len(self.disputed), -self.unknown, margin, self.run, self.step, self.attempt, self.action,
         )  # fmt: skip
+
+    @property
+    def digest(self) -> str:
+        """What a person judges here, in 64 characters: another rubric, action or verdict gives another one.
+
+        A form carries it, since a step can be decided again while somebody looks at it.
+        """
+        seen = (self.rubric.lock, self.what.model_dump(), self.judgement.model_dump())
+        return hashlib.sha256(json_bytes(seen)).hexdigest()
 
     @property
     def by_human(self) -> JudgementRecord | None:
@@ -113,15 +130,74 @@ def items_of(trajectory: Trajectory) -> Iterator[Item]:
                 )
 
 
-def queue(store: TraceStore, where: RunFilter, *, runs: int = QUEUE_OF) -> list[Item]:
+def queue(
+    store: TraceStore, where: RunFilter, *, kept: KeptItems | None = None, runs: int = QUEUE_OF
+) -> list[Item]:
     """What no person has judged yet in the newest runs, most urgent first.
+
+    Args:
+        store: where the runs are.
+        where: which runs.
+        kept: the items of runs read before.
+        runs: how many runs are looked at.
 
     Raises:
         StoreError: the store cannot be read.
     """
-    wholes = (store.trajectory(one.id) for one in store.runs(runs, where))
-    found = (item for whole in wholes for item in items_of(whole))
+    meant = [one.id for one in store.runs(runs, where)]
+    read = (items_of(store.trajectory(one)) for one in meant) if kept is None else kept.of(meant)
+    found = (item for items in read for item in items)
     return sorted((item for item in found if item.by_human is None), key=lambda item: item.urgency)
+
+
+class KeptItems:
+    """The items of runs, read anew only where something was added to the run. Safe to use from threads.
+
+    A file of traces is appended to; so its newest step and judgement tell whether a run is as it was.
+    """
+
+    def __init__(self, store: SQLiteTraceStore) -> None:
+        self._store = store
+        self._lock = Lock()
+        self._kept: OrderedDict[str, tuple[object, tuple[Item, ...]]] = OrderedDict()
+
+    def of(self, runs: Sequence[str]) -> Iterator[tuple[Item, ...]]:
+        """The items of each run, in order.
+
+        Raises:
+            RunNotFoundError: one of them is gone.
+            StoreError: the store cannot be read.
+        """
+        for run, version in self._versions(runs).items():
+            with self._lock:
+                known = self._kept.get(run)
+            if known is None or known[0] != version:
+                known = (
+                    version,
+                    tuple(items_of(self._store.trajectory(run))),
+                )  # at worst newer: read once more
+            with self._lock:
+                self._kept[run] = known
+                self._kept.move_to_end(run)
+                while len(self._kept) > 2 * QUEUE_OF:
+                    self._kept.popitem(last=False)
+            yield known[1]
+
+    def _versions(self, runs: Sequence[str]) -> dict[str, object]:
+        path = self._store.path
+        if not runs:
+            return {}
+        try:
+            with closing(open_to_read(path, timeout=10.0)) as connection:
+                return {run: connection.execute(_VERSION, (stored(run),)).fetchone() for run in runs}
+        except (sqlite3.Error, OSError) as error:
+            raise store_error(path, error, doing="read") from error
+
+
+_VERSION = (
+    "SELECT question, started_ns, ended_ns, (SELECT max(step.id) FROM step WHERE step.run = run.id),"
+    " (SELECT max(judgment.id) FROM judgment WHERE judgment.run = run.id AND uid IS NOT NULL) FROM run WHERE id = ?"
+)
 
 
 def item_at(trajectory: Trajectory, step: int, attempt: int, action: int) -> Item:

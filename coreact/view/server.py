@@ -44,15 +44,6 @@ def serve(
     Raises:
         ConfigError: the address stands for every address, or cannot be bound.
     """
-    try:
-        everywhere = ipaddress.ip_address(host).is_unspecified
-    except ValueError:
-        everywhere = host == ""
-    if everywhere:
-        raise ConfigError(
-            f"The viewer does not bind {host!r}, which stands for every address of this machine.",
-            remedy="Name the one that others reach it by: only requests for that name are answered.",
-        )
     with closing(_bound(host, port)) as listening:
         shown = f"[{host}]" if ":" in host else host
         if ready is not None:
@@ -82,11 +73,26 @@ def _bound(host: str, port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
+        if _everywhere(listening.getsockname()[0]):
+            raise ConfigError(
+                f"The viewer does not bind {host!r}, which stands for every address of this machine.",
+                remedy="Name the one that others reach it by: only requests for that name are answered.",
+            )
         listening.listen(128)
     except OSError as error:
         listening.close()
         raise _unbound(host, port, error) from error
+    except ConfigError:
+        listening.close()
+        raise
     return listening
+
+
+def _everywhere(bound: str) -> bool:
+    """Whether a bound address is every one: asked of the socket, since `0` and `0x0` name it as well."""
+    address = ipaddress.ip_address(bound)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_unspecified
 
 
 def _unbound(host: str, port: int, error: OSError) -> ConfigError:

@@ -152,6 +152,8 @@ def together(kind: str, path: Path, count: int) -> float:
     Raises:
         RuntimeError: one of them failed.
     """
+    if kind == "bare":  # SQLite does not wait for a lock while it changes the mode of a new file
+        bare(path, 0)
     context = multiprocessing.get_context("fork")
     running = [
         context.Process(target=_process, args=(kind, path, count // PROCESSES, n)) for n in range(PROCESSES)

@@ -67,6 +67,8 @@ def test_filters_splits_and_json(store: Path, coreact: Callable[..., Any]) -> No
         (("--format", "dpo"), "Judge the runs again"),
         (("--format", "grpo", "--split", "train=2"), "train=0.9,test=0.1"),
         (("--format", "grpo", "--since", "yesterday"), "2026-11-01"),
+        (("--format", "grpo", "--since", "9999-12-31T23:59:59-12:00"), "2026-11-01"),
+        (("--format", "grpo", "--until", "2300-01-01"), "2026-11-01"),
         (("--format", "atif", "--file", "parquet"), "JSON lines"),
         (("--format", "grpo", "--agent", "nobody"), "coreact trace list"),
     ],

@@ -84,7 +84,9 @@ def test_later_judgements_survive_another_import() -> None:
     run(name)
     store = SQLiteTraceStore(".coreact/traces.db")
     (ident,) = [one.id for one in store.runs()]
-    later = sample_trajectory().judgements[0].model_copy(update={"run": ident, "attempt": 0})
+    later = (
+        sample_trajectory().judgements[0].model_copy(update={"run": ident, "attempt": 0, "judged_ns": None})
+    )
     store.judgement(later)
     store.flush()
     before = store.trajectory(ident)
@@ -104,7 +106,7 @@ def test_an_import_that_was_killed_is_finished() -> None:
         store, whole.model_copy(update={"end": None, "steps": whole.steps[:1], "observations": ()})
     )
     store.close()
-    assert run(name).output.strip() == "t.jsonl: imported 1 run, 2 steps."
+    assert run(name).output.strip() == "t.jsonl: imported 0 runs, 2 steps; 1 completed."
     store = SQLiteTraceStore(".coreact/traces.db")
     assert store.trajectory(whole.run.id) == whole
     store.close()

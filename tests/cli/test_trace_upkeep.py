@@ -69,6 +69,11 @@ def test_gc_without_a_condition_removes_no_run(path: Path) -> None:
     assert len(SQLiteTraceStore(path).runs()) == 2
 
 
+def test_an_age_beyond_all_time_removes_nothing(path: Path) -> None:
+    code, said = run("gc", "--store", path, "--older-than", "999999w", "--json")
+    assert (code, json.loads(said)["runs"]) == (0, 0)
+
+
 @pytest.mark.parametrize("age", ["soon", "3", "d", "-1d", "1y", "²d"])
 def test_an_age_that_is_none_is_refused_before_anything_goes(path: Path, age: str) -> None:
     with pytest.raises(ConfigError, match="is no age"):

@@ -58,6 +58,9 @@ def test_a_bundle_says_what_is_in_it(coreact: Coreact, stored: Path, here: Path)
     [
         (("--run", "run-1"), 2, "--bundle"),
         (("--host", "0.0.0.0"), 2, "every address"),
+        (("--host", "0"), 2, "every address"),
+        (("--host", "0x0"), 2, "every address"),
+        (("--host", ""), 2, "cannot listen"),
         (("--host", "no such host"), 2, "cannot listen"),
         (("--reviewer", "  "), 2, "name is empty"),
         (("--bundle", "out", "--run", "none"), 2, "No stored run"),

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
+from langchain.agents.middleware import ModelRetryMiddleware, ToolRetryMiddleware
 from langchain.agents.middleware.types import AgentMiddleware
 from langchain.agents.structured_output import AutoStrategy, ProviderStrategy, ToolStrategy
-from langchain_core.messages import AIMessage, ToolMessage
+from langchain.chat_models import init_chat_model
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import StructuredTool, tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
@@ -24,12 +26,13 @@ from pydantic import BaseModel
 from coreact.errors import ConfigError, ReplayDivergenceError
 from coreact.generate.contracts import ContractGenerator
 from coreact.guide import CoReActMiddleware, CoReActState, guide
-from coreact.guide.replay import Replay
+from coreact.guide.replay import Replay, Said
+from coreact.guide.session import identity_or_none
 from coreact.guide.tools import ToolCalls
 from coreact.judge import Cost
 from coreact.rubric import Criterion, Rubric
 from coreact.testing.scripted import ScriptedGenerator, ScriptedJudge, ScriptedModel, call
-from coreact.trace import InMemoryTraceStore, Recorder, SQLiteTraceStore, Trajectory
+from coreact.trace import CallRecord, InMemoryTraceStore, Recorder, SQLiteTraceStore, Trajectory
 from coreact.trace.calls import UNRECORDED
 from coreact.trace.comparing import run_difference
 
@@ -640,6 +643,164 @@ def test_a_run_without_calls_or_content_is_refused(recorded: Trajectory) -> None
     redacted = recorded.run.model_copy(update={"capture": "redacted"})
     with pytest.raises(ConfigError, match="capture='redacted'"):
         Replay(recorded.model_copy(update={"run": redacted}))
+    imported = recorded.run.model_copy(update={"origin": "atif", "capture": "redacted"})
+    with pytest.raises(ConfigError, match="was imported") as refused:
+        Replay(recorded.model_copy(update={"run": imported, "calls": ()}))
+    assert "trace replay" not in refused.value.remedy, "it cannot make its decisions again either"
+
+
+# --- what stands around guidance ----------------------------------------------------------------------------
+
+
+class Choose(AgentMiddleware[Any, Any, Any]):
+    """Has another model answer than the agent's."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.chosen = model
+
+    def wrap_model_call(self, request: Any, handler: Any) -> Any:
+        return handler(request.override(model=self.chosen))
+
+    async def awrap_model_call(self, request: Any, handler: Any) -> Any:
+        return await handler(request.override(model=self.chosen))
+
+
+def test_a_model_that_a_middleware_behind_us_chooses_is_not_called(rerun: Rerun, tools: Any) -> None:
+    paid = ScriptedModel(script=["It is gold."])
+
+    def make(given_tools: Any, **given: Any) -> Any:
+        ours = CoReActMiddleware(retries=0, **given)
+        return create_agent(NOBODY, given_tools, middleware=[ours, Choose(paid)])
+
+    recorded = rerun.record(lambda **given: make(tools.all, **given))
+    rerun(recorded, lambda **given: make(dead(tools.all), **given))
+    assert len(paid.requests) == 1
+
+
+def test_an_answer_to_be_parsed_that_another_model_gave_is_a_divergence(rerun: Rerun, tools: Any) -> None:
+    def make(**given: Any) -> Any:
+        chosen = Choose(ScriptedModel(script=[call("City", name="Oslo")]))
+        ours = CoReActMiddleware(retries=0, **given)
+        form = ToolStrategy(City)
+        return create_agent(NOBODY, tools.all, middleware=[ours, chosen], response_format=form)
+
+    recorded = rerun.record(make)
+    with pytest.raises(ReplayDivergenceError, match="answered by another model"):
+        rerun.replay(recorded, make)
+
+
+def test_a_model_that_cannot_say_what_it_is_is_recorded_without(run: Any, tools: Any) -> None:
+    chosen_late = init_chat_model(configurable_fields=("model", "model_provider"))
+    assert identity_or_none(chosen_late) == {}
+    said = Said(CallRecord(run="r", step=0, kind="model", key="k"), [])
+    assert said.model(object()).profile is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("recorder", [False, True])
+def test_odd_arguments_and_contents_stop_no_agent(run: Any, recorder: bool) -> None:
+    @tool
+    def search(query: dict[str, Any]) -> str:
+        """Search the corpus."""
+        return "x"
+
+    deep: Any = 1
+    for _ in range(300):
+        deep = {"a": deep}
+    store = InMemoryTraceStore()
+    given: dict[str, Any] = {"recorder": Recorder(store)} if recorder else {}
+    question = HumanMessage([{"type": "text", "text": "q"}, {"type": "image", "data": b"\xff\xfe\x00"}])
+    agent = guided(ScriptedModel(script=[call("search", query=deep), "Done."]), [search], **given)
+    parts = list(agent.stream({"messages": [question]}, stream_mode=["custom", "values"]))
+    assert parts[-1][1]["messages"][-1].text == "Done."
+    assert any(kind == "custom" for kind, _ in parts)
+    assert not recorder or len(store.trajectory(store.runs()[0].id).steps) == 2
+
+
+def test_ids_that_come_again_in_each_message_give_the_results_of_their_step(rerun: Rerun) -> None:
+    seen: list[str] = []
+
+    @tool
+    def poll(job: str) -> str:
+        """Poll a job."""
+        seen.append(job)
+        return f"state {len(seen)}"
+
+    script = [call("poll", id="call_0", job="7"), call("poll", id="call_0", job="7"), "Done."]
+    recorded = rerun.record(lambda **given: guided(ScriptedModel(script=script), [poll], **given))
+    out = rerun(recorded, lambda **given: guided(NOBODY, dead([poll]), **given))
+    assert [m.text for m in out["messages"] if isinstance(m, ToolMessage)] == ["state 1", "state 2"]
+
+
+def test_a_tool_that_was_retried_fails_as_often_again(rerun: Rerun) -> None:
+    @tool
+    def search(query: str) -> str:
+        """Search the corpus."""
+        raise ConnectionError("down")
+
+    def make(model: Any, tools: Any, **given: Any) -> Any:
+        retry = ToolRetryMiddleware(max_retries=2, initial_delay=0, jitter=False, on_failure="continue")
+        return create_agent(model, tools, middleware=[retry, CoReActMiddleware(retries=0, **given)])
+
+    model = ScriptedModel(script=[call("search", query="gold"), "It is down."])
+    recorded = rerun.record(lambda **given: make(model, [search], **given))
+    assert len([one for one in recorded.calls if one.kind == "tool"]) == 3
+    rerun(recorded, lambda **given: make(NOBODY, dead([search]), **given))
+
+
+def test_a_divergence_that_a_middleware_swallows_is_kept(run: Any, tools: Any, recorded: Trajectory) -> None:
+    replay = Replay(recorded)
+    replay.check()
+    retry = ModelRetryMiddleware(max_retries=1, initial_delay=0, jitter=False, on_failure="continue")
+    ours = CoReActMiddleware(retries=0, replay=replay)
+    run.ask(create_agent(NOBODY, tools.all, middleware=[retry, ours]), "Where is silver?")
+    for _ in range(2):
+        with pytest.raises(ReplayDivergenceError, match="silver") as kept:
+            replay.check()
+        assert kept.value.step == 0
+
+
+def test_after_a_swallowed_divergence_nothing_more_is_answered(
+    run: Any, tools: Any, recorded: Trajectory
+) -> None:
+    without = tuple(one for one in recorded.calls if one.kind != "tool")
+    replay = Replay(recorded.model_copy(update={"calls": without}))
+    wraps = ToolCalls(replay=replay)
+    builder = StateGraph(CoReActState)
+    builder.add_node("model", guide(lambda _: never(), tools=tools.all, retries=0, replay=replay))
+    node = ToolNode(
+        dead(tools.all), wrap_tool_call=wraps.run, awrap_tool_call=wraps.arun, handle_tool_errors=True
+    )
+    builder.add_node("tools", node)
+    builder.add_edge(START, "model")
+    builder.add_edge("model", "tools")
+    builder.add_edge("tools", "model")
+    assert "calls a tool" in str(diverges(builder.compile(), run))
+
+
+def test_a_tool_that_no_decision_called_does_not_run_in_a_replay(run: Any, recorded: Trajectory) -> None:
+    ran: list[str] = []
+
+    @tool
+    def search(query: str) -> str:
+        """Search the corpus."""
+        ran.append(query)
+        return "x"
+
+    def make(replay: Replay) -> Any:
+        wraps = ToolCalls(replay=replay)
+        builder = StateGraph(CoReActState)
+        node = ToolNode([search], wrap_tool_call=wraps.run, awrap_tool_call=wraps.arun)
+        builder.add_node("tools", node)
+        builder.add_edge(START, "tools")
+        return builder.compile()
+
+    begun = {"messages": [HumanMessage("Where is gold?"), call("search", query="gold")]}
+    with pytest.raises(ReplayDivergenceError, match="before anything was decided"):
+        run(make(Replay(recorded)), begun)
+    assert ran == []
+    run(make(Replay(recorded, on_miss="live")), begun)
+    assert ran == ["gold"]
 
 
 def test_a_replay_serves_several_runs_of_one_loop_at_once(tools: Any, recorded: Trajectory) -> None:

@@ -8,16 +8,17 @@ import pytest
 from langchain.agents import create_agent
 from langchain.agents.structured_output import ToolStrategy
 from langchain_core.messages import AIMessage
+from langgraph.graph import START, StateGraph
 from pydantic import BaseModel
 
 from coreact.errors import ConfigError, ReplayDivergenceError
 from coreact.generate.contracts import ContractGenerator
-from coreact.guide import CoReActMiddleware
+from coreact.guide import CoReActMiddleware, CoReActState, guide
 from coreact.guide.redeciding import redecide
 from coreact.judge import Verdict
 from coreact.rubric import Criterion, NotRepeat, Rubric
 from coreact.testing.scripted import ScriptedGenerator, ScriptedJudge, ScriptedModel, call
-from coreact.trace import Recorder, SQLiteTraceStore, Trajectory
+from coreact.trace import InMemoryTraceStore, Recorder, SQLiteTraceStore, Trajectory
 
 TASTE = Rubric(criteria=(Criterion(id="taste", text="Tasteful."),))
 MIXED = Rubric(
@@ -140,6 +141,19 @@ def test_a_decision_without_a_state_is_named_and_left_out(record: Any, tools: An
 # --- where it comes out otherwise ---------------------------------------------------------------------------
 
 
+def test_of_several_messages_of_a_node_the_proposal_is_decided_again(run: Any) -> None:
+    def node(_: Any) -> Any:
+        return {"messages": [AIMessage("Let me think about it."), AIMessage("It is gold.")]}
+
+    store = InMemoryTraceStore()
+    builder = StateGraph(CoReActState)
+    builder.add_node("model", guide(node, recorder=Recorder(store)))
+    builder.add_edge(START, "model")
+    run.ask(builder.compile())
+    recorded = store.trajectory(store.runs()[0].id)
+    assert len(redecide(recorded).steps) == 1
+
+
 @pytest.fixture
 def judged(record: Any) -> Trajectory:
     given = {"generator": ScriptedGenerator(MIXED), "judge": ScriptedJudge(judge)}
@@ -219,6 +233,8 @@ def test_runs_of_others_and_without_content_are_refused(judged: Trajectory) -> N
     for update, named in (
         ({"capture": "redacted"}, "capture='redacted'"),
         ({"origin": "atif"}, "imported"),
+        # whatever else such a run lacks: what it lacks first is that nothing was decided
+        ({"origin": "atif", "capture": "redacted", "settings": {"retrys": 3}}, "imported"),
         ({"settings": {"retrys": 3}}, "settings"),
     ):
         with pytest.raises(ConfigError, match=named):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -9,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain.tools import ToolRuntime
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage, messages_from_dict
 from langchain_core.tools import StructuredTool, tool
 from langgraph.types import Command
 from pydantic import BaseModel, Field
 
 from coreact.errors import MessagesError, ToolSchemaError
 from coreact.host import messages as module
-from coreact.host.messages import StateReader, actions_of, contract, injected, is_injected
+from coreact.host.messages import StateReader, actions_of, contract, injected, is_injected, message_json
 from coreact.host.state import without_status
 
 QUESTION = HumanMessage("Where is gold?", id="q")
@@ -245,3 +246,39 @@ def test_the_status_of_an_agent_behind_a_tool_stays_there() -> None:
     assert kept is message
     untouched = Command(update={"files": 1})
     assert without_status(untouched) is untouched
+
+
+# --- as plain JSON ----------------------------------------------------------------------------------------
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = {"a": value}
+    return value
+
+
+def around() -> dict[str, Any]:
+    value: dict[str, Any] = {"a": 1}
+    value["itself"] = value
+    return value
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        AIMessage("Look.", tool_calls=[{"name": "f", "args": nested(300), "id": "i"}]),
+        AIMessage("Look.", tool_calls=[{"name": "f", "args": nested(5000), "id": "i"}]),
+        AIMessage("Look.", response_metadata=around()),
+        HumanMessage([{"type": "text", "text": "Look."}, {"type": "image", "data": b"\xff\xfe\x00"}]),
+        HumanMessage([{"type": "text", "text": "Look."}, {"type": "x", "data": around()}]),
+        ToolMessage("Look.", tool_call_id="i", artifact=around()),
+    ],
+)
+def test_every_message_has_a_form_as_plain_json_that_can_be_read(message: Any) -> None:
+    written = message_json(message)
+    (read,) = messages_from_dict([json.loads(json.dumps(written))])
+    assert read.type == message.type
+    assert read.text == message.text or "itself" in str(message.content)
+    if isinstance(read, AIMessage):
+        assert [one["name"] for one in read.tool_calls] == [one["name"] for one in message.tool_calls]

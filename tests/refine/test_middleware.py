@@ -484,6 +484,7 @@ def test_every_round_is_on_the_trace(
     assert [a.selected for a in step.attempts] == [True, False, False]
     assert [a.judgements[0].score for a in step.attempts] == [0.5, 0.0, 0.0]
     assert "It does not say ore." in step.attempts[0].reason
+    assert [a.feedback for a in step.attempts] == ["", step.attempts[0].reason, step.attempts[1].reason]
     assert step.dispositions == ("answered",)
     assert [m["type"] for m in step.prompt_added] == ["human", "ai", "tool"]
     assert (trajectory.end.answer, trajectory.end.score) == ("gold", 0.5)

@@ -23,6 +23,7 @@ from coreact.host.messages import message_json
 from coreact.rubric import Action, Criterion, Observation, State, Step, ToolCall, ToolContract
 from coreact.trace import Attempt, CallRecord, StepRecord
 from coreact.trace.calls import (
+    UNRECORDED,
     RecordedCalls,
     message_key,
     model_key,
@@ -145,27 +146,60 @@ def test_keys_of_tools_states_and_questions() -> None:
     assert tool_key("search", {"a": 1}) != tool_key("search", {"a": "1"})
 
 
-def a_call(n: int, *, key: str = "k", call_id: str = "", kind: Any = "tool") -> CallRecord:
+def a_call(
+    n: int, *, key: str = "k", call_id: str = "", kind: Any = "tool", step: int = 0, error: str | None = None
+) -> CallRecord:
     request = {"call_id": call_id} if call_id else {}
-    return CallRecord(run="r", step=0, kind=kind, key=key, request=request, response={"n": n}, at_ns=n)
+    response = {"n": n} if error is None else None
+    return CallRecord(
+        run="r", step=step, kind=kind, key=key, request=request, response=response, error=error, at_ns=n
+    )
 
 
 def test_equal_requests_are_answered_in_their_order_and_once() -> None:
     recorded = RecordedCalls([a_call(1), a_call(2, key="other"), a_call(3), a_call(4, kind="model")])
-    assert [one.at_ns if (one := recorded.take("tool", "k")) else None for _ in range(3)] == [1, 3, None]
+    assert [one.at_ns if (one := recorded.take("tool", "k", step=0)) else None for _ in range(3)] == [
+        1,
+        3,
+        None,
+    ]
     assert recorded.knows("tool", "k")
     assert not recorded.knows("tool", "never")
 
 
 def test_an_id_tells_equal_parallel_calls_apart() -> None:
     recorded = RecordedCalls([a_call(1, call_id="a"), a_call(2, call_id="b"), a_call(3, call_id="a")])
-    found = [recorded.take("tool", "k", call_id=name) for name in ("b", "a", "a")]
+    found = [recorded.take("tool", "k", step=0, call_id=name) for name in ("b", "a", "a")]
     assert [one and one.at_ns for one in found] == [2, 3, None], "of a call run again the last result counts"
+
+
+def test_an_id_that_comes_again_in_a_later_step_is_another_call() -> None:
+    recorded = RecordedCalls(a_call(step, call_id="call_0", step=step) for step in range(3))
+    found = [recorded.take("tool", "k", step=step, call_id="call_0") for step in (0, 1, 2, 3)]
+    assert [one and one.at_ns for one in found] == [0, 1, 2, None]
+
+
+@pytest.mark.parametrize(
+    ("errors", "given"),
+    [
+        (["E: 1", "E: 2", "E: 3"], [0, 1, 2, None]),  # retried, failed throughout
+        (["E: 1", None], [0, 1, None]),  # the retry came through
+        ([None, None], [1, None]),  # run again after an interrupt
+        (["E: 1", None, None], [0, 2, None]),
+        ([f"{UNRECORDED}: x", f"{UNRECORDED}: x"], [1, None]),  # lost results are no failures
+    ],
+)
+def test_of_retries_each_failure_comes_again_and_of_reruns_the_last(
+    errors: list[str | None], given: list[int | None]
+) -> None:
+    recorded = RecordedCalls(a_call(n, call_id="a", error=error) for n, error in enumerate(errors))
+    found = [recorded.take("tool", "k", step=0, call_id="a") for _ in given]
+    assert [None if one is None else one.at_ns for one in found] == given
 
 
 def test_a_call_with_an_unknown_id_takes_the_next() -> None:
     recorded = RecordedCalls([a_call(1, call_id="a"), a_call(2, call_id="b")])
-    found = recorded.take("tool", "k", call_id="c")
+    found = recorded.take("tool", "k", step=0, call_id="c")
     assert found is not None
     assert found.at_ns == 1
 
@@ -173,7 +207,7 @@ def test_a_call_with_an_unknown_id_takes_the_next() -> None:
 def test_threads_never_get_the_same_record() -> None:
     recorded = RecordedCalls(a_call(n) for n in range(400))
     with ThreadPoolExecutor(8) as pool:
-        taken = list(pool.map(lambda _: recorded.take("tool", "k"), range(400)))
+        taken = list(pool.map(lambda _: recorded.take("tool", "k", step=0), range(400)))
     assert sorted(one.at_ns for one in taken if one) == list(range(400))
 
 

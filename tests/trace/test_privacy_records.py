@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import sqlite3
 import string
 import tempfile
@@ -16,6 +17,8 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from langchain.agents import create_agent
+from langchain_core.tools import tool
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.trace import TracerProvider
@@ -24,14 +27,19 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from pydantic import BaseModel, ValidationError
 
 from coreact.errors import ConfigError
+from coreact.guide import CoReActMiddleware
 from coreact.judge import Evidence
-from coreact.rubric import ArgumentMatches, Criterion, Rubric
+from coreact.rubric import Action, ArgumentMatches, Criterion, Rubric, ToolCall
 from coreact.testing import record_into, sample_trajectory
+from coreact.testing.scripted import ScriptedModel
+from coreact.testing.scripted import call as call_of
 from coreact.trace import (
+    Attempt,
     CallRecord,
     InMemoryTraceStore,
     ObservationRecord,
     Recorder,
+    RunEnd,
     RunRecord,
     SQLiteTraceStore,
     StepRecord,
@@ -39,7 +47,8 @@ from coreact.trace import (
     TraceWarning,
     Trajectory,
 )
-from coreact.trace.privacy import WITHHELD, Redactor
+from coreact.trace.calls import tool_key
+from coreact.trace.privacy import WITHHELD, Redaction, Redactor
 from coreact.trace.telemetry import Telemetry
 
 # --- planting -------------------------------------------------------------------------------------
@@ -312,6 +321,11 @@ def test_messages_without_content_can_still_be_read() -> None:
 # --- hashes, places, ids --------------------------------------------------------------------------
 
 
+def an_attempt(arguments: dict[str, Any]) -> Attempt:
+    action = Action(call=ToolCall(name="login", arguments=arguments, id="c1"))
+    return Attempt(index=0, source="first", message={"type": "ai", "data": {}}, actions=(action,))
+
+
 def redact(*records: TraceRecord, redactor: Redactor | None = None) -> list[Any]:
     seen: list[TraceRecord] = []
     recorder = Recorder(InMemoryTraceStore(), listeners=[seen.append], capture="redacted", redactor=redactor)
@@ -385,6 +399,94 @@ def test_keys_of_calls_are_keyed_once_something_was_replaced() -> None:
     assert redact(call)[-1].key != call.key, "of a run that nobody has seen nothing is known"
 
 
+SECRET_PLACES = {
+    "an argument": {"attempts": (an_attempt({"password": "hunter2"}),)},
+    "guidance": {"guidance": "write to ann@example.org"},
+    "a constraint": {"constraint": {"regex": "ann@example.org"}},
+    "a rubric": {"rubric": Rubric(criteria=(Criterion(id="c1", text="Write to ann@example.org"),))},
+    "an error": {"error": "ValueError: ann@example.org"},
+}
+
+
+@pytest.mark.parametrize("place", SECRET_PLACES)
+def test_the_key_of_a_call_is_keyed_whatever_of_its_run_was_replaced(place: str) -> None:
+    """A key is the hash of arguments, guidance or a constraint as well as of a prompt."""
+    run = RunRecord(id="r", question="q")
+    plain = StepRecord(run="r", index=0, tools=(), attempts=(an_attempt({"x": 1}),))
+    call = CallRecord(run="r", step=0, kind="tool", key=tool_key("login", {"password": "hunter2"}))
+    assert redact(run, plain, call)[-1].key == call.key
+    step = plain.model_copy(update=SECRET_PLACES[place])
+    assert redact(run, step, call)[-1].key.startswith("keyed.1:")
+
+
+def test_the_key_of_a_call_is_keyed_where_it_or_what_came_before_was_replaced() -> None:
+    run = RunRecord(id="r", question="q")
+    step = StepRecord(run="r", index=0, tools=())
+    call = CallRecord(run="r", step=0, kind="tool", key="coreact.json.1:aa")
+    replied = call.model_copy(update={"response": {"text": "ann@example.org"}})
+    seen = ObservationRecord(run="r", step=0, call_id="c", tool="t", text="ann@example.org")
+    for records in (
+        (run, step, call.model_copy(update={"request": {"password": "hunter2"}})),
+        (run, step, replied),
+        (run, step, replied, call),
+        (run, step, seen, call),
+        (run.model_copy(update={"question": "Who is ann@example.org?"}), step, call),
+    ):
+        assert redact(*records)[-1].key.startswith("keyed.1:")
+    other = step.model_copy(update={"run": "another"})
+    assert redact(run, step, replied, other, call.model_copy(update={"run": "another"}))[-1].key == call.key
+
+
+def test_no_guess_at_an_argument_can_be_checked_by_a_recorded_key() -> None:
+    """A real agent: the secret is in an argument alone, and no hash of it is in the record."""
+
+    @tool
+    def login(password: str) -> str:
+        """Log in."""
+        return "welcome"
+
+    for secret, kept in ((False, True), (True, False)):
+        arguments = {"password": "hunter2" if secret else ""}
+        store = InMemoryTraceStore()
+        agent = create_agent(
+            ScriptedModel(script=[call_of("login", **arguments), "done"]),
+            [login],
+            middleware=[CoReActMiddleware(retries=0, recorder=Recorder(store, capture="redacted"))],
+        )
+        agent.invoke({"messages": [("user", "Log in with the password you know.")]})
+        calls = store.trajectory(store.runs()[0].id).calls
+        assert {"model", "tool"} <= {one.kind for one in calls}
+        assert (tool_key("login", arguments) in {one.key for one in calls}) is kept
+        assert any(one.key.startswith("keyed.1:") for one in calls) is not kept
+
+
+def test_a_lock_that_no_rubric_of_the_record_has_is_keyed() -> None:
+    """What a judgement was made by may be a text that was replaced elsewhere: its hash must not stay."""
+    rubric = Rubric(criteria=(Criterion(id="c1", text="Write to ann@example.org"),))
+    step = sample_trajectory().steps[0]
+    lost = with_rubric(rubric, step).model_copy(update={"rubric": None})
+    moved = {"type": "human", "data": {"content": "I am ann@example.org"}}
+    for changed in ({"prompt_added": (moved,)}, {"guidance": "Write to ann@example.org"}):
+        (clean,) = redact(lost.model_copy(update=changed))
+        locks = {one.rubric for attempt in clean.attempts for one in attempt.judgements}
+        assert len(locks) == 1
+        assert locks.pop().startswith("keyed.1:")
+    (later,) = sample_trajectory().judgements[:1]
+    judgement = later.judgement.model_copy(update={"rubric": rubric.lock})
+    (clean,) = redact(later.model_copy(update={"judgement": judgement, "note": "ann@example.org"}))
+    assert clean.judgement.rubric.startswith("keyed.1:")
+
+
+def test_a_run_is_forgotten_at_its_end() -> None:
+    redaction = Redaction(Redactor())
+    for status, remembered in (("done", 0), ("failed", 0), ("interrupted", 1)):
+        redaction(RunRecord(id="r", question="q"))
+        redaction(StepRecord(run="r", index=0, tools=(), prompt_added=({"data": {"content": "hello"}},)))
+        assert len(redaction._runs) == 1
+        redaction(RunEnd(run="r", status=status))  # type: ignore[arg-type]
+        assert len(redaction._runs) == remembered
+
+
 def test_calls_and_results_still_find_each_other() -> None:
     message = {
         "type": "ai",
@@ -415,6 +517,66 @@ def test_what_stands_under_a_telling_name_goes_whatever_it_looks_like() -> None:
     assert clean.settings["token_limit"] == 5
     assert clean.settings["nested"][0]["PIN"] == 1
     assert clean.settings["schema"] == run.settings["schema"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["DB_PASSWORD", "OPENAI_API_KEY", "user_password", "userPassword", "smtp.pwd", "my-client-secret", "HF_TOKEN",
+     "AWS_SECRET_ACCESS_KEY", "dbAPIKey", "Set-Cookie", "A_VERY_LONG_NAME_OF_SOME_SERVICE_IN_SOME_PLACE_PASSWORD"],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "value",
+    ["hunter2", "x", 1234, 2.5, ["hunter2", 7], {"value": "hunter2", "as": ["x"]}, b"hunter2", ("hunter2",),
+     {"a": {"b": [b"x", Evidence(message_id="m", quote="q")]}}],
+)  # fmt: skip
+def test_under_a_name_that_ends_in_a_telling_one_no_leaf_stays(name: str, value: Any) -> None:
+    (clean,) = redact(RunRecord(id="r", question="q", settings={"env": {name: value}}))
+
+    def values(inside: Any) -> list[Any]:
+        if isinstance(inside, dict):
+            inside = list(inside.values())
+        return sum(map(values, inside), []) if isinstance(inside, list | tuple) else [inside]
+
+    found = values(clean.settings["env"][name])
+    assert found
+    assert all(re.fullmatch(r"\[secret:[0-9a-f]{8}\]", one) for one in found)
+
+
+@pytest.mark.parametrize(
+    "name", ["token", "max_tokens", "eos_token", "keyboard", "secretary", "tokenizer", "password_rule", ""]
+)
+def test_other_names_say_nothing(name: str) -> None:
+    run = RunRecord(id="r", question="q", settings={name: "</s>"})
+    assert redact(run)[0].settings == run.settings
+
+
+def test_a_value_that_holds_a_placeholder_goes_all_the_same() -> None:
+    settings = {"password": "ann@example.org hunter2", "nested": {"password": "ann@example.org"}}
+    redactor = Redactor()
+    (clean,) = redact(RunRecord(id="r", question="q", settings=settings), redactor=redactor)
+    assert re.fullmatch(r"\[secret:[0-9a-f]{8}\]", clean.settings["password"])
+    assert clean.settings["nested"]["password"] == redactor.text("ann@example.org"), "as everywhere else"
+    (again,) = redact(RunRecord(id="r", question="q", settings=clean.settings))
+    assert again.settings == clean.settings
+
+
+def test_a_schema_keeps_its_words_and_loses_its_values() -> None:
+    one = {"type": "string", "description": "The password", "default": "hunter2", "examples": ["hunter3"]}
+    schema = {
+        "properties": {"password": one, "who": {"type": "string", "default": "me"}},
+        "required": ["password"],
+    }
+    (clean,) = redact(RunRecord(id="r", question="q", settings={"schema": schema}))
+    found = clean.settings["schema"]
+    assert "hunter" not in json.dumps(found)
+    assert {**found["properties"]["password"], "default": 0, "examples": 0} == {
+        **one,
+        "default": 0,
+        "examples": 0,
+    }
+    assert (found["properties"]["who"], found["required"]) == (schema["properties"]["who"], ["password"])
+    hidden = {"properties": {"password": {"value": "hunter2"}}}
+    assert "hunter" not in json.dumps(redact(RunRecord(id="r", question="q", settings=hidden))[0].settings)
 
 
 def test_objects_that_are_no_json_hide_nothing() -> None:

@@ -437,6 +437,29 @@ def test_a_read_only_store_can_be_read_and_says_how_to_write(tmp_path: Path) -> 
         folder.chmod(0o755)
 
 
+@pytest.mark.parametrize("error", [MemoryError("no memory"), ValueError("a circle"), RuntimeError("a bug")])
+def test_whatever_the_writer_raises_is_said_and_the_next_run_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    store = SQLiteTraceStore(tmp_path / "traces.db")
+    store.start(RunRecord(id="first", question="q"))
+    store.flush()
+
+    def breaks(self: object, record: StepRecord, bodies: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr("coreact.trace.rows.writing._Rows.step", breaks)
+        store.step(StepRecord(run="first", index=0))
+        with pytest.raises(StoreError):
+            store.flush()
+    store.start(RunRecord(id="second", question="q"))
+    store.step(StepRecord(run="second", index=0))
+    store.flush()
+    assert len(store.trajectory("second").steps) == 1
+    store.close()
+
+
 def test_a_slow_disk_makes_the_producer_wait_and_drops_nothing(tmp_path: Path) -> None:
     store = SQLiteTraceStore(tmp_path / "traces.db", queue_bytes=5_000)
     store.start(RunRecord(id="r", question="q"))

@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from coreact.rubric import Rubric
+from coreact.rubric import Action, Rubric
 from coreact.testing.store_suite import sample_trajectory
 from coreact.trace import RunEnd, RunRecord, SQLiteTraceStore
 from coreact.view import create_app
@@ -178,6 +179,50 @@ def test_a_store_that_breaks_is_a_page(store: SQLiteTraceStore, client: TestClie
         assert (reply.status_code, "Store trouble" in reply.text) == (503, True)
 
 
+def test_a_fork_opens_at_the_step_that_a_link_names(store: SQLiteTraceStore, client: TestClient) -> None:
+    steps = sample_trajectory(steps=60).steps[30:]
+    store.start(RunRecord(id="fork", question="Later?", parent="sample-1", forked_at=30))
+    for step in steps:
+        store.step(step.model_copy(update={"run": "fork", "prompt_kept": 0}))
+    store.flush()
+    for query, opened in (("", range(31, 51)), ("&from=31", range(31, 51)), ("&from=45", range(45, 61))):
+        text = client.get(f"/run?id=fork{query}").text
+        waiting = {int(one) for one in re.findall(r'data-load="/step\?id=fork&amp;step=(\d+)"', text)}
+        assert set(range(31, 61)) - waiting == set(opened), query
+
+
+def test_messages_of_another_shape_are_shown_and_said(store: SQLiteTraceStore, client: TestClient) -> None:
+    odd: tuple[dict[str, Any], ...] = (
+        {"type": "ai", "data": {"content": [{"a": 1}], "tool_calls": 5}},
+        {"x": 1},
+        {"type": 3, "data": [1]},
+    )
+    store.start(RunRecord(id="odd", question="q"))
+    step = sample_trajectory(steps=1).steps[0]
+    store.step(step.model_copy(update={"run": "odd", "prompt_added": odd}))
+    store.flush()
+    for address in ("/run?id=odd", "/step?id=odd&step=1", "/compare?run=odd&run=odd", "/export?format=sft"):
+        reply = client.get(address)
+        assert reply.status_code == 200 or "not the shape" in reply.text, address
+    text = client.get("/prompt?id=odd&step=1").text
+    assert "(tool_calls is no list)" in text
+    assert text.count("(not a message as LangChain writes one)") == 2
+
+
+def test_a_rubric_used_often_lists_its_newest_uses(
+    store: SQLiteTraceStore, client: TestClient, rubric: Rubric
+) -> None:
+    step = store.trajectory("showcase-1").steps[0]
+    store.start(RunRecord(id="often", question="Often?", started_ns=7))
+    for index in range(250):
+        store.step(step.model_copy(update={"run": "often", "index": index}))
+    store.flush()
+    text = client.get(f"/rubric?lock={rubric.lock}").text
+    assert text.count("<tr data-item>") == 200
+    assert "The newest 200 of 253." in text
+    assert "id=showcase-1" in text
+
+
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", ""])
 def test_another_host_name_is_refused(client: TestClient, host: str) -> None:
     assert client.get("/", headers={"host": host}).status_code == 400
@@ -189,12 +234,14 @@ def test_another_host_name_is_refused(client: TestClient, host: str) -> None:
 @pytest.fixture
 def send(client: TestClient) -> Callable[..., object]:
     form = client.get("/review?id=showcase-1&step=3&attempt=1&action=1").text
-    token = re.search(r'name="token" value="([^"]+)"', form)
+    token, digest = (re.search(rf'name="{name}" value="([^"]+)"', form) for name in ("token", "digest"))
     assert token is not None
+    assert digest is not None
 
     def sent(headers: dict[str, str] | None = None, **values: str) -> object:
         data = {
-            "token": token.group(1), "id": "showcase-1", "step": "3", "attempt": "1", "action": "1",
+            "token": token.group(1), "digest": digest.group(1), "id": "showcase-1",
+            "step": "3", "attempt": "1", "action": "1",
             "verdict-0": "met", "verdict-1": "met", "verdict-2": "met", "decision": "accept", "note": "",
         } | values  # fmt: skip
         return client.post(
@@ -232,6 +279,7 @@ def test_a_judgement_is_appended_once(
         ({"origin": ORIGIN}, {"verdict-0": "unmet"}, 400),
         ({"origin": ORIGIN}, {"verdict-0": "unmet", "decision": "override"}, 400),
         ({"origin": ORIGIN}, {"verdict-0": "splendid", "decision": "override", "note": "x"}, 400),
+        ({"origin": ORIGIN}, {"digest": ""}, 409),
         ({"origin": ORIGIN}, {"step": "9"}, 400),
         ({"origin": ORIGIN}, {"step": "²"}, 400),
         ({"origin": ORIGIN}, {"id": "none"}, 404),
@@ -247,6 +295,48 @@ def test_what_is_not_ours_or_not_whole_changes_nothing(
     before = store.trajectory("showcase-1")
     assert send(headers, **values).status_code == status  # type: ignore[attr-defined]
     assert store.trajectory("showcase-1") == before
+
+
+def test_what_was_decided_again_meanwhile_is_not_judged_by_an_old_page(
+    store: SQLiteTraceStore, client: TestClient, send: Callable[..., object]
+) -> None:
+    step = store.trajectory("showcase-1").steps[2]
+    attempt = step.attempts[0].model_copy(update={"actions": (Action(answer="The Inn."),)})
+    store.step(step.model_copy(update={"attempts": (attempt,)}))
+    store.flush()
+    before = store.trajectory("showcase-1").judgements
+    reply = send()
+    assert reply.status_code == 409  # type: ignore[attr-defined]
+    assert "Look again" in reply.text  # type: ignore[attr-defined]
+    assert store.trajectory("showcase-1").judgements == before
+    again = re.search(r'<a href="(/review[^"]+)">Look again', reply.text)  # type: ignore[attr-defined]
+    assert again is not None
+    assert "The Inn." in client.get(again.group(1).replace("&amp;", "&")).text
+
+
+def test_statuses_go_to_their_criteria_whatever_order_the_verdicts_were_stored_in(
+    store: SQLiteTraceStore, client: TestClient
+) -> None:
+    step = store.trajectory("showcase-1").steps[2]
+    said = step.attempts[0].judgements[0]
+    turned = said.model_copy(update={"verdicts": said.verdicts[::-1]})
+    attempt = step.attempts[0].model_copy(update={"judgements": (turned,)})
+    store.start(RunRecord(id="turned", question="In another order?"))
+    store.step(
+        step.model_copy(update={"run": "turned", "index": 0, "attempts": (attempt,), "prompt_kept": 0})
+    )
+    store.flush()
+    form = client.get("/review?id=turned&step=1&attempt=1&action=1").text
+    fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]+)"', form))
+    fields |= dict(re.findall(r'name="(verdict-\d)" value="(\w+)" checked', form))
+    sets = re.findall(r"<fieldset.*?</fieldset>", form, re.DOTALL)
+    (river,) = (at for at, one in enumerate(sets) if "Name one of the three rivers" in one)
+    fields |= {f"verdict-{river}": "unmet", "decision": "override", "note": "no river"}
+    reply = client.post("/review", data=fields, headers={"origin": ORIGIN}, follow_redirects=False)
+    assert reply.status_code == 303
+    (made,) = store.trajectory("turned").judgements
+    found = {one.criterion: one.status for one in made.judgement.verdicts}
+    assert found == {one.criterion: one.status for one in said.verdicts} | {"river": "unmet"}
 
 
 def test_an_app_of_another_store_knows_another_token(tmp_path: Path, client: TestClient) -> None:

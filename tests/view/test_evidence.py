@@ -50,6 +50,28 @@ def test_evidence_is_found_by_message_call_and_number(showcase: Trajectory) -> N
         assert marked(quoting(showcase, folded)) == ["The Ilz is", "long"]
 
 
+def test_a_call_id_that_repeats_means_the_result_before_the_message(showcase: Trajectory) -> None:
+    def tool(name: str) -> dict[str, Any]:
+        return {"type": "tool", "data": {"content": "", "tool_call_id": "call_0", "id": name}}
+
+    first, second, last = showcase.steps
+    steps = (
+        first,
+        second.model_copy(update={"prompt_added": (tool("one"), tool("two"))}),
+        # The prompt was written anew: what stood in it comes again, with the result of the step before.
+        last.model_copy(update={"prompt_kept": 0, "prompt_added": (tool("one"), tool("two"), tool("three"))}),
+    )
+    texts = ("gold in the hills", "silver in the hills", "mud")
+    seen = tuple(
+        showcase.observations[0].model_copy(update={"step": step, "call_id": "call_0", "text": text})
+        for step, text in zip((0, 0, 1), texts, strict=True)
+    )
+    whole = showcase.model_copy(update={"steps": steps, "observations": seen})
+    for name, text in zip(("one", "two", "three"), texts, strict=True):
+        assert marked(quoting(whole, Evidence(message_id=name, quote=text))) == [text]
+        assert marked(quoting(whole, Evidence(message_id=name, quote="copper"))) == []
+
+
 def test_offsets_that_do_not_hold_the_quote_are_not_believed(showcase: Trajectory) -> None:
     moved = Evidence(message_id="tool-message-1", quote="The Ilz is 65 km long", start=0, end=21)
     assert marked(quoting(showcase, moved)) == ["The Ilz is 65 km long"]

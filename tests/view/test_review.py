@@ -6,8 +6,8 @@ import pytest
 
 from coreact.errors import ConfigError
 from coreact.rubric import Rubric
-from coreact.trace import RunFilter, SQLiteTraceStore, Trajectory
-from coreact.view.review import Item, human_judgement, item_at, items_of, queue
+from coreact.trace import RunFilter, RunRecord, SQLiteTraceStore, Trajectory
+from coreact.view.review import Item, KeptItems, human_judgement, item_at, items_of, queue
 from coreact.view.timeline import disagreement
 
 BEFORE = {"river": "met", "source": "met", "brief": "met"}
@@ -29,6 +29,31 @@ def test_what_a_person_judged_waits_no_more(store: SQLiteTraceStore, item: Item)
     where = RunFilter(question="Passau")
     store.judgement(human_judgement(item, reviewer="Grace", statuses=BEFORE, note="", accept=True))
     assert (item.step, item.attempt) not in [(one.step, one.attempt) for one in queue(store, where)]
+
+
+def test_only_runs_that_were_added_to_are_read_anew(
+    store: SQLiteTraceStore, item: Item, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, everything = KeptItems(store), RunFilter()
+    read: list[str] = []
+    real = store.trajectory
+    monkeypatch.setattr(store, "trajectory", lambda run: read.append(run) or real(run))
+
+    def read_again() -> set[str]:
+        read.clear()
+        found = queue(store, everything, kept=kept)
+        again = set(read)
+        assert found == queue(store, everything)
+        return again
+
+    assert read_again() == {"sample-1", "showcase-1"}
+    assert read_again() == set()
+    store.judgement(human_judgement(item, reviewer="Grace", statuses=BEFORE, note="", accept=True))
+    assert read_again() == {"showcase-1"}
+    store.step(real("sample-1").steps[0])  # decided again
+    assert read_again() == {"sample-1"}
+    store.start(RunRecord(id="new", question="q"))
+    assert read_again() == {"new"}
 
 
 def test_accepting_keeps_the_verdicts_under_the_persons_name(item: Item, rubric: Rubric) -> None:

@@ -9,7 +9,6 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -19,7 +18,7 @@ from rich.progress import Progress
 
 from coreact.cli.display import one_line
 from coreact.cli.trace.opening import StoreOption, as_line, open_store
-from coreact.errors import ConfigError
+from coreact.cli.trace.selecting import nanoseconds
 from coreact.trace import RunFilter, RunStatus
 
 if TYPE_CHECKING:  # a command line that starts quickly imports what it needs when it runs
@@ -30,8 +29,6 @@ FORMAT_NAMES = (
     "sft, correction, dpo, kto, prm, grpo, ranking, verl, openai, openai-preference, turn-rewards, judge, "
     "feedback, atif"
 )
-
-_NANOSECONDS = 1_000_000_000
 
 
 def export_runs(
@@ -125,8 +122,8 @@ def export_runs(
         task=task,
         min_score=min_score,
         max_score=max_score,
-        since_ns=_nanoseconds(since, "--since"),
-        until_ns=_nanoseconds(until, "--until"),
+        since_ns=nanoseconds(since, "--since"),
+        until_ns=nanoseconds(until, "--until"),
         tool=tool,
         rubric=rubric_lock,
         evaluator=judged_by,
@@ -162,14 +159,3 @@ def _told(manifest: Manifest, out: Path) -> Iterator[str]:
         yield f"left out: {', '.join(reasons)}"
     if manifest.evaluators:
         yield f"judged by: {', '.join(manifest.evaluators)}"
-
-
-def _nanoseconds(text: str | None, option: str) -> int | None:
-    if text is None:
-        return None
-    try:
-        return int(datetime.fromisoformat(text).timestamp()) * _NANOSECONDS
-    except ValueError as error:
-        raise ConfigError(
-            f"{option} {text!r} is no time.", remedy="Write 2026-11-01, or 2026-11-01T12:00+00:00."
-        ) from error

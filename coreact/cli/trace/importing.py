@@ -21,7 +21,7 @@ from coreact.cli.display import one_line
 from coreact.cli.trace.opening import StoreOption
 from coreact.errors import TraceFileError
 from coreact.trace import RunFilter, SQLiteTraceStore, TraceStore, Trajectory, default_store_path
-from coreact.trace.recording import record_trajectory
+from coreact.trace.recording import missing_of, record_trajectory
 
 _BATCH = 50
 _SHOWN = 10
@@ -36,8 +36,10 @@ class _Report:
     imported: int = 0
     already: int = 0
     """Runs that the store had."""
+    grown: int = 0
+    """Runs that the store had less of: the rest was added."""
     steps: int = 0
-    """Decisions of the runs that were imported."""
+    """Decisions that were imported."""
     left_out: list[dict[str, str]] = field(default_factory=list)
 
 
@@ -74,7 +76,7 @@ def import_runs(
     else:
         for report in reports:
             _tell(report, dry_run=dry_run)
-    if not any(report.imported + report.already for report in reports):
+    if not any(report.imported + report.already + report.grown for report in reports):
         raise typer.Exit(2)
 
 
@@ -96,13 +98,22 @@ def _read(
     for batch in _batches(imported.trajectories):
         there = set() if into is None else _there(into, batch)
         for trajectory in batch:
-            if trajectory.run.id in there:
+            rest = trajectory
+            if into is None or trajectory.run.id not in there:
+                report.imported += 1
+            elif (missing := missing_of(into.trajectory(trajectory.run.id), trajectory)) is None:
                 report.already += 1
                 continue
-            report.imported += 1
-            report.steps += len(trajectory.steps)
+            else:
+                report.grown += 1
+                rest = missing
+            report.steps += len(rest.steps)
             if into is not None and not dry_run:
-                record_trajectory(into, trajectory)
+                if rest.steps or rest.end is not None:
+                    record_trajectory(into, rest)
+                else:
+                    for judgement in rest.judgements:
+                        into.judgement(judgement)
     if into is not None and not dry_run:
         into.flush()
     report.left_out = [one._asdict() for one in imported.left_out]
@@ -116,19 +127,15 @@ def _batches(trajectories: Iterable[Trajectory]) -> Iterator[list[Trajectory]]:
 
 
 def _there(store: TraceStore, batch: list[Trajectory]) -> set[str]:
-    """The runs of a batch that the store has whole, so not those that an import was killed in."""
+    """The runs of a batch that the store has, whole or not."""
     ids = tuple(one.run.id for one in batch)
-    there = {summary.id for summary in store.runs(None, RunFilter(ids=ids))}
-    for origin in {one.run.origin for one in batch}:
-        unfinished = tuple(one.run.id for one in batch if one.end is not None and one.run.id in there)
-        torn = RunFilter(ids=unfinished, origin=origin, status="running")
-        there -= {summary.id for summary in store.runs(None, torn)}
-    return there
+    return {summary.id for summary in store.runs(None, RunFilter(ids=ids))}
 
 
 def _tell(report: _Report, *, dry_run: bool) -> None:
     runs = f"{report.imported:,} run{'' if report.imported == 1 else 's'}, {report.steps:,} steps"
     line = f"{one_line(report.file)}: {'would import' if dry_run else 'imported'} {runs}"
+    line += f"; {report.grown:,} completed" if report.grown else ""
     line += f"; {report.already:,} already there" if report.already else ""
     typer.echo(line + (f"; {len(report.left_out):,} left out:" if report.left_out else "."))
     for one in report.left_out[:_SHOWN]:

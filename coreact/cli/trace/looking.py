@@ -17,7 +17,7 @@ from coreact.cli.trace.opening import StoreOption, as_line, open_store
 
 def list_runs(
     *,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many runs at most.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10**9, help="Most runs to list.")] = 20,
     store: StoreOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:

@@ -42,7 +42,10 @@ def nanoseconds(text: str | None, option: str) -> int | None:
     if text is None:
         return None
     try:
-        return int(datetime.fromisoformat(text).timestamp()) * 1_000_000_000
+        moment = int(datetime.fromisoformat(text).timestamp()) * 1_000_000_000
+        if abs(moment) >= 2**63:
+            raise OverflowError("beyond the times that a store can hold")
+        return moment
     except (ValueError, OverflowError, OSError) as error:
         raise ConfigError(
             f"{option} {text!r} is no time.", remedy="Write 2026-11-01, or 2026-11-01T12:00+00:00."

@@ -136,4 +136,4 @@ def _before(age: str | None) -> int | None:
     found = _AGE.fullmatch(age)
     if found is None:
         raise ConfigError(f"{age!r} is no age.", remedy="Give a number and h, d or w, such as 30d.")
-    return time.time_ns() - int(found["number"]) * _SECONDS[found["unit"]] * 10**9
+    return max(0, time.time_ns() - int(found["number"]) * _SECONDS[found["unit"]] * 10**9)

@@ -7,17 +7,17 @@ became no row is counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from pathlib import Path
 
-from coreact.errors import ConfigError, ExportError
+from coreact.errors import ConfigError, ExportError, MessagesError
 from coreact.judge.scoring.lookup import look_up
 from coreact.trace.export.decisions import Run
 from coreact.trace.export.formats import FORMATS
 from coreact.trace.export.manifest import MANIFEST, Manifest, Tally
 from coreact.trace.export.rows import Format, Left, Row
 from coreact.trace.export.settings import ExportSettings, FileKind
-from coreact.trace.export.splitting import split_of
+from coreact.trace.export.splitting import dealt_by, split_of
 from coreact.trace.export.writing import Folder
 from coreact.trace.records import Trajectory
 from coreact.trace.schema import CURRENT_SCHEMA
@@ -62,7 +62,8 @@ def export(
         )
     with Folder(Path(out)) as folder:
         tally = Tally()
-        _write(store.trajectories(where), form, file, settings, folder, tally, watch)
+        refuted = _contradicted(store.trajectories(where), form, settings) if form.labelled else set()
+        _write(store.trajectories(where), form, file, settings, folder, tally, refuted, watch)
         if not tally.rows:
             raise ExportError(f"No row came of {tally.runs} runs.", remedy=_why(tally, settings))
         manifest = tally.manifest(
@@ -73,7 +74,7 @@ def export(
             schema_version=CURRENT_SCHEMA,
             command=command,
         )
-        folder.add(MANIFEST, manifest.model_dump_json(indent=2) + "\n")
+        folder.add(MANIFEST, manifest.text())
     return manifest
 
 
@@ -84,7 +85,7 @@ def rows_of(trajectory: Trajectory, settings: ExportSettings) -> list[Row | Left
         ConfigError: there is no such format.
     """
     form = look_up(FORMATS, settings.format, what="export format")
-    return [*form.rows(_run(trajectory, form, settings, serial=0))]
+    return _rows(trajectory, form, settings)[1]
 
 
 def _write(
@@ -94,6 +95,7 @@ def _write(
     settings: ExportSettings,
     folder: Folder,
     tally: Tally,
+    refuted: Set[bytes],
     watch: Callable[[], object] | None,
 ) -> None:
     written: set[bytes] = set()
@@ -102,34 +104,81 @@ def _write(
         if trajectory.run.capture == "off":
             tally.left["capture_off"] += 1
         else:
-            _write_run(_run(trajectory, form, settings, serial), form, file, folder, tally, written)
+            run, found = _rows(trajectory, form, settings, serial)
+            _write_run(run, found, form, file, folder, tally, written, refuted)
         if watch is not None:
             watch()
 
 
-def _run(trajectory: Trajectory, form: Format, settings: ExportSettings, serial: int) -> Run:
-    split = split_of(trajectory.run.question, settings.split, settings.seed)
-    return Run(trajectory, settings, settings.arguments or form.arguments, split, serial)
+def _rows(
+    trajectory: Trajectory, form: Format, settings: ExportSettings, serial: int = 0
+) -> tuple[Run, list[Row | Left]]:
+    """A run and its rows: all of them, or none where something in it cannot be read."""
+    reason = ""
+    try:
+        task = dealt_by(trajectory)
+    except MessagesError:
+        task, reason = trajectory.run.question, "unreadable_message"
+    except RecursionError:
+        task, reason = trajectory.run.question, "too_deeply_nested"
+    split = split_of(task, settings.split, settings.seed)
+    run = Run(trajectory, settings, settings.arguments or form.arguments, split, serial)
+    if reason:
+        return run, [Left(reason)]
+    try:
+        return run, [*form.rows(run)]
+    except MessagesError:
+        return run, [Left("unreadable_message")]
+    except RecursionError:
+        return run, [Left("too_deeply_nested")]
+
+
+def _contradicted(runs: Iterable[Trajectory], form: Format, settings: ExportSettings) -> set[bytes]:
+    """Keys of rows that come with different labels: what is said both ways teaches nothing."""
+    said: dict[bytes, object] = {}
+    refuted: set[bytes] = set()
+    for trajectory in runs:
+        if trajectory.run.capture == "off":
+            continue
+        for found in _rows(trajectory, form, settings)[1]:
+            if isinstance(found, Row) and said.setdefault(found.key, found.label) != found.label:
+                refuted.add(found.key)
+    return refuted
 
 
 def _write_run(
-    run: Run, form: Format, file: FileKind, folder: Folder, tally: Tally, written: set[bytes]
+    run: Run,
+    rows: Iterable[Row | Left],
+    form: Format,
+    file: FileKind,
+    folder: Folder,
+    tally: Tally,
+    written: set[bytes],
+    refuted: Set[bytes],
 ) -> None:
     before = tally.rows[run.split]
-    for found in form.rows(run):
+    for found in rows:
         if isinstance(found, Left):
             tally.left[found.reason] += found.times
+            continue
+        if found.key in refuted:
+            tally.left["contradictory"] += 1
             continue
         if found.key in written:
             tally.left["duplicate"] += 1
             continue
+        evaluators = tally.evaluators | found.evaluators
+        if form.compares and len(evaluators) > 1 and not run.settings.mix_evaluators:
+            raise _mixed(evaluators)
+        try:
+            folder.write(run, found.data, form, file)
+        except RecursionError:  # before anything of the row is written
+            tally.left["too_deeply_nested"] += 1
+            continue
         written.add(found.key)
         tally.evaluators |= found.evaluators
-        if form.compares and len(tally.evaluators) > 1 and not run.settings.mix_evaluators:
-            raise _mixed(tally.evaluators)
         if found.rubric is not None:
             tally.rubrics.add(found.rubric)
-        folder.write(run, found.data, form, file)
         tally.rows[run.split] += 1
     if tally.rows[run.split] > before:
         tally.gave(run.split, run.trajectory.run.question)

@@ -7,14 +7,16 @@ And a judgement that another one supersedes does not count.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Literal
 
 from coreact.judge import Judgement, Status, Verdict
 from coreact.judge.scoring import training_label
+from coreact.judge.scoring.exact import share
 from coreact.judge.scoring.joint import joint_rubric
+from coreact.judge.scoring.settling import CREDIT
 from coreact.rubric import Criterion, Rubric
 from coreact.trace.records import JudgementRecord, StepRecord, Trajectory
 
@@ -46,12 +48,14 @@ class Label:
     passed: bool | None
     """Whether all its actions pass; None where that is undecided or it has no label."""
     rubric: Rubric | None
-    judged: tuple[Judgement, ...] = ()
-    """What it rests on: one judgement an action."""
+    judged: Mapping[int, Judgement] = field(default_factory=dict)
+    """What it rests on: judgements by the position of their action; where it is masked, gaps are possible."""
     evaluators: frozenset[str] = frozenset()
     """Judges that decided a verdict, with their versions where these are known; checks are none."""
     masked: Reason | None = None
     """Why it has no score; None where it has one."""
+    bounds: tuple[float, float] = (0.0, 1.0)
+    """The least and the greatest score that it could have were nothing unknown; equal where nothing is."""
 
     @property
     def undecided(self) -> Reason | None:
@@ -61,12 +65,17 @@ class Label:
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
         """The verdicts on all its actions."""
-        return tuple(verdict for one in self.judged for verdict in one.verdicts)
+        return tuple(verdict for one in self.judged.values() for verdict in one.verdicts)
 
     def status(self, criterion: Criterion) -> Status | None:
         """The worst verdict on a criterion among the actions; None where there is none."""
         found = {verdict.status for verdict in self.verdicts if verdict.criterion == criterion.id}
         return next((status for status in _WORST if status in found), None)
+
+    def may_be(self, criterion: Criterion, statuses: Collection[Status]) -> bool:
+        """Whether the worst verdict on a criterion is one of these, or may be where one is unknown."""
+        found = {verdict.status for verdict in self.verdicts if verdict.criterion == criterion.id}
+        return self.status(criterion) in statuses or "unknown" in found
 
 
 class Labeller:
@@ -104,33 +113,62 @@ class Labeller:
                 rubric = joint_rubric(rubric, attempt.own)
             outcomes = attempt.outcomes
             judges = {verdict.decided_by for one in outcomes for verdict in one.verdicts}
-            return self._joined(rubric, outcomes, len(attempt.actions), judges.difference(_NOT_JUDGES))
-        found = self._later.get((step.index, at), {})
+            told = dict(enumerate(outcomes[: len(attempt.actions)]))
+            return self._joined(rubric, told, len(attempt.actions), judges.difference(_NOT_JUDGES))
+        place = self._later.get((step.index, at), {})
+        found = {action: one for action, one in place.items() if action in range(len(attempt.actions))}
         if not found:
             return Label(None, None, None, masked="not_judged")
         newest = list(found.values())[-1].rubric
-        counted = [one for one in found.values() if one.rubric.lock == newest.lock]
-        who = {f"{one.evaluator.name} {one.evaluator.version}".strip() for one in counted}
-        return self._joined(newest, [one.judgement for one in counted], len(attempt.actions), who)
+        counted = [
+            (action, found[action])
+            for action in range(len(attempt.actions))
+            if action in found and found[action].rubric.lock == newest.lock
+        ]
+        who = {f"{one.evaluator.name} {one.evaluator.version}".strip() for _, one in counted}
+        told = {action: one.judgement for action, one in counted}
+        return self._joined(newest, told, len(attempt.actions), who)
 
     def _joined(
-        self, rubric: Rubric | None, judged: Iterable[Judgement], actions: int, who: Iterable[str]
+        self, rubric: Rubric | None, told: Mapping[int, Judgement], actions: int, who: Iterable[str]
     ) -> Label:
         """One label of the judgements of an attempt's actions."""
-        told = tuple(judged)
         evaluators = frozenset(who)
-        masked = _masked(told, actions, self._min_judged)
+        judged = tuple(told.values())
+        masked = _masked(judged, actions, self._min_judged)
         if masked is not None:
             return Label(None, None, rubric, told, evaluators, masked)
-        passes = [one.passed for one in told]
+        passes = [one.passed for one in judged]
         passed = False if False in passes else None if None in passes else True
-        score = fmean(one.score for one in told if one.score is not None)
-        return Label(round(score, 12), passed, rubric, told, evaluators)
+        score = fmean(one.score for one in judged if one.score is not None)
+        ends = [_bounds(rubric, one) for one in judged]
+        bounds = (round(fmean(low for low, _ in ends), 12), round(fmean(high for _, high in ends), 12))
+        return Label(round(score, 12), passed, rubric, told, evaluators, bounds=bounds)
 
 
 def essential(criterion: Criterion) -> bool:
     """Whether a criterion is no matter of degree: hard, about safety, or with a veto."""
     return criterion.veto or criterion.kind in ("hard", "safety")
+
+
+def surely_above(label: Label, other: Label) -> bool:
+    """Whether an attempt has the higher score, and no unknown verdict could change that."""
+    return label.bounds[0] > other.bounds[1]
+
+
+def may_fail_essentials(label: Label, other: Label) -> bool:
+    """Whether an attempt may, by what is unknown, fail an essential criterion that the other may meet.
+
+    Passing counts as one: an attempt of several actions may have the higher score and fail by one of them.
+    """
+    if label.passed is not True and other.passed is not False and None in (label.passed, other.passed):
+        return True
+    bad, good = ("unmet", "partial"), ("met",)
+    return any(
+        label.may_be(criterion, bad) and other.may_be(criterion, good)
+        for criterion in label.rubric or ()
+        if essential(criterion)
+    )
 
 
 def fails_essentials(label: Label, other: Label) -> bool:
@@ -167,3 +205,30 @@ def _masked(judged: tuple[Judgement, ...], actions: int, min_judged: float) -> R
     if sum(one.judged for one in judged) < min_judged * total:
         return "too_little_judged"
     return None
+
+
+def _bounds(rubric: Rubric | None, judged: Judgement) -> tuple[float, float]:
+    """Between which scores a judgement may lie. What hangs on an unknown criterion may count or not.
+
+    A criterion that turns out not to apply changes the mean as one with the mean as its credit would, so
+    all that may change is a credit in [0, 1].
+    """
+    if judged.score is not None and judged.judged == judged.total:
+        return judged.score, judged.score
+    status = {verdict.criterion: verdict.status for verdict in judged.verdicts}
+    known = [(one.weight, CREDIT[status[one.id]]) for one in rubric or () if status.get(one.id) in CREDIT]
+    if rubric is None or share(known) != judged.score:
+        return 0.0, 1.0  # another rule made the score: that of a model's own criteria takes off from it
+    open_: set[str] = {name for name, one in status.items() if one == "unknown"}
+    for criterion in rubric:  # in the rubric's order, a criterion stands behind those it depends on
+        if open_.intersection(criterion.depends_on):
+            open_.add(criterion.id)
+    sure = [
+        (one.weight, CREDIT[status[one.id]])
+        for one in rubric
+        if one.id not in open_ and status.get(one.id) in CREDIT
+    ]
+    loose = [one.weight for one in rubric if one.id in open_]
+    ends = (share([*sure, *((weight, end) for weight in loose)]) for end in (0.0, 1.0))
+    low, high = (0.0 if end is None else end for end in ends)
+    return low, high

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 from coreact import __version__
 from coreact.rubric import Record
+from coreact.trace.export.json_text import clean
 from coreact.trace.export.settings import ExportSettings
 from coreact.trace.store import RunFilter
 
@@ -56,6 +58,10 @@ class Manifest(Record):
     splits: dict[str, SplitCount]
     left_out: dict[str, int]
     """How often something became no row, by reason."""
+
+    def text(self) -> str:
+        """The file: JSON that every reader takes, whatever stands in an id, a name or the command line."""
+        return json.dumps(clean(self.model_dump(mode="python")), ensure_ascii=False, indent=2) + "\n"
 
 
 class Tally:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
+from coreact.errors import MessagesError
 from coreact.rubric import ToolContract
 from coreact.trace.export.json_text import json_text
 
@@ -42,8 +43,14 @@ def chat_message(stored: Mapping[str, Any], arguments: Arguments = "object") -> 
     Args:
         stored: `{"type": …, "data": …}`, as `message_to_dict` writes it.
         arguments: how arguments of tool calls are written.
+
+    Raises:
+        MessagesError: `data`, or its `additional_kwargs`, is no object.
     """
     data = stored.get("data") or {}
+    marked = (data.get("additional_kwargs") or {}) if isinstance(data, Mapping) else None
+    if not isinstance(data, Mapping) or not isinstance(marked, Mapping):
+        raise MessagesError("A stored message is no object.", index=0, remedy="Leave its run out.")
     kind = str(stored.get("type", ""))
     role = str(data.get("role") or kind) if kind == "chat" else _ROLES.get(kind, kind)
     content, thoughts = _content(data.get("content"))
@@ -53,7 +60,7 @@ def chat_message(stored: Mapping[str, Any], arguments: Arguments = "object") -> 
     if data.get("name"):
         message["name"] = str(data["name"])
     if role == "assistant":
-        thoughts = thoughts or (data.get("additional_kwargs") or {}).get("reasoning_content") or ""
+        thoughts = thoughts or marked.get("reasoning_content") or ""
         if thoughts:
             message["reasoning_content"] = str(thoughts)
         calls = [*_calls(data, arguments)]

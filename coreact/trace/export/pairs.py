@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 from coreact.trace.export.decisions import Candidate, Decision
-from coreact.trace.export.labels import fails_essentials
+from coreact.trace.export.labels import fails_essentials, may_fail_essentials, surely_above
 from coreact.trace.export.rows import Left
 
 
@@ -31,7 +31,8 @@ def pairs(decision: Decision, *, margin: float) -> Iterator[Pair | Left]:
 
     The better attempt has the higher score by `margin` at least. It is never one that fails an essential
     criterion which the other meets, and never a failed one beside one that passed (the idea that essential
-    criteria dominate is rDPO's): where score and essentials disagree there is no pair.
+    criteria dominate is rDPO's): where score and essentials disagree there is no pair. Nor is there one where
+    unknown verdicts, were they known, could turn it round.
 
     Args:
         decision: the decision.
@@ -63,6 +64,8 @@ def _compared(left: Candidate, right: Candidate, margin: float) -> Pair | Left:
     failed = chosen.label.passed is False and rejected.label.passed is True
     if failed or fails_essentials(chosen.label, rejected.label):
         return Left("essential_fails")
+    if not surely_above(chosen.label, rejected.label) or may_fail_essentials(chosen.label, rejected.label):
+        return Left("undecided")
     return Pair(chosen, rejected, difference)
 
 

@@ -26,6 +26,8 @@ class Row(NamedTuple):
     """Judges whose verdicts it rests on."""
     rubric: str | None = None
     """Lock of the rubric that it rests on or shows."""
+    label: Any = None
+    """What it says of its prompt and completion, where the format is `labelled`."""
 
 
 class Left(NamedTuple):
@@ -51,6 +53,8 @@ class Format(NamedTuple):
     """What its readers expect."""
     compares: bool = True
     """Whether rows of different judges may not be mixed; False where a row says who judged."""
+    labelled: bool = False
+    """Whether rows with the same key may contradict each other; then none of them is written."""
 
 
 SOURCE: Columns = {"run": "text", "step": "integer", "task": "text"}

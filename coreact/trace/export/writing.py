@@ -65,7 +65,8 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._making = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        whole = path.absolute()  # `.` has no name
+        self._making = whole.parent / f".{whole.name}.{os.getpid()}.partial"
         self._writers: dict[str, RowWriter] = {}
 
     def __enter__(self) -> Self:

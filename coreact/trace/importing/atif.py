@@ -21,11 +21,11 @@ from coreact.host.messages import SOURCE_KEY
 from coreact.judge import Cost
 from coreact.rubric import ToolContract
 from coreact.trace.importing.atif_extra import own_extra, step_with_extra, with_extra
-from coreact.trace.importing.linear import Told, turns_told
-from coreact.trace.importing.messages import assistant, contracts_of, mended
+from coreact.trace.importing.linear import Told, turns_told, unanswered
+from coreact.trace.importing.messages import assistant, contracts_of, mended, writable
 from coreact.trace.importing.reading import Document, LeftOut
 from coreact.trace.importing.spans import amount, count, nanoseconds
-from coreact.trace.importing.turns import trajectory_of
+from coreact.trace.importing.turns import Writer, trajectory_of
 from coreact.trace.records import Trajectory
 
 FORMAT = "atif"
@@ -90,11 +90,12 @@ def _trajectories(
     left_out.extend(LeftOut(where, remark) for remark in remarks)
     ours = own_extra(value)
     turns = list(turns_told(told))
+    writer = Writer()
     for number, turn in enumerate(turns, start=1):
         if ours is not None and len(turns) == 1 and value.get("trajectory_id"):
             turn.id = str(value["trajectory_id"])  # a run of ours, under the id that it has
         try:
-            trajectory = trajectory_of(turn)
+            trajectory = trajectory_of(turn, writer=writer)
         except MessagesError as error:
             left_out.append(LeftOut(f"{where}, from turn {number}", f"{error.what} {error.remedy}"))
             break
@@ -110,6 +111,15 @@ def _trajectories(
             trajectory = with_extra(trajectory, ours, remarks)
         left_out.extend(LeftOut(where, remark) for remark in remarks)
         yield trajectory
+    else:
+        lost = unanswered(told)
+        if turns and lost:
+            left_out.append(
+                LeftOut(
+                    where,
+                    f"what follows the last answer ({lost} of the messages): the agent did not answer it",
+                )
+            )
     if not turns:
         left_out.append(LeftOut(where, "the agent did nothing in it"))
     inside = value.get("subagent_trajectories")
@@ -135,7 +145,7 @@ class _Story:
     def add(self, message: AnyMessage, at_ns: int) -> None:
         if at_ns:
             self.times[len(self.messages)] = at_ns
-        self.messages.append(message)
+        self.messages.append(writable(message))
 
 
 def _told(

@@ -19,6 +19,7 @@ from coreact.host.messages import actions_of, message_json
 from coreact.judge import Cost, Judgement
 from coreact.rubric import Rubric
 from coreact.trace.importing.messages import message_of
+from coreact.trace.importing.turns import stable_id
 from coreact.trace.records import Attempt, JudgementRecord, RunEnd, StepRecord, Trajectory
 
 _STEP_TEXTS = ("phase", "rung", "generator", "guidance", "error")
@@ -46,7 +47,7 @@ def with_extra(trajectory: Trajectory, ours: Mapping[str, Any], remarks: list[st
             end = RunEnd.model_validate({**end.model_dump(), **told})
     except ValidationError:
         remarks.append("extra.coreact of the trajectory is not as the export writes it")
-    judgements = []
+    judgements: dict[str, JudgementRecord] = {}
     told_later = ours.get("judgements")
     for one in told_later if isinstance(told_later, list) else []:
         try:
@@ -54,11 +55,16 @@ def with_extra(trajectory: Trajectory, ours: Mapping[str, Any], remarks: list[st
         except ValidationError:
             remarks.append("a later judgement in extra.coreact is not as the export writes it")
             continue
-        if read.run == run.id and read.rubric.lock == read.judgement.rubric:
-            judgements.append(read)
+        # Ids that a file names may be those of other judgements, so each gets one of its run.
+        ident = stable_id(run.origin, run.id, read.id)
+        older = None if read.supersedes is None else stable_id(run.origin, run.id, read.supersedes)
+        if ident in judgements:
+            remarks.append(f"a later judgement in extra.coreact has the id of one before, {read.id}")
+        elif read.run == run.id and read.rubric.lock == read.judgement.rubric:
+            judgements[ident] = read.model_copy(update={"id": ident, "supersedes": older})
         else:
             remarks.append("a later judgement in extra.coreact is of another run or another rubric")
-    return trajectory.model_copy(update={"run": run, "end": end, "judgements": tuple(judgements)})
+    return trajectory.model_copy(update={"run": run, "end": end, "judgements": tuple(judgements.values())})
 
 
 def step_with_extra(step: StepRecord, ours: Mapping[str, Any], remarks: list[str]) -> StepRecord:

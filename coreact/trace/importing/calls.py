@@ -77,14 +77,15 @@ def trajectories_of(traced: Traced, left_out: list[LeftOut]) -> Iterator[Traject
         traced: the trace.
         left_out: takes what was left out, and why.
     """
-    looping = next((one for one in traced.nodes if _scope(one, traced.nodes) is None), None)
+    looping = _looping(traced.nodes)
     if looping is not None:
         left_out.append(LeftOut(f"trace {traced.id}", f"its parents go in a circle at {looping}"))
         return
     kept: list[tuple[Turn, Sequence[ModelCall], Trajectory]] = []
     found = False
-    runs = _tool_runs(traced)
-    for scope, group in _groups(traced):
+    scopes = _scopes(traced.nodes)
+    runs = _tool_runs(traced, scopes)
+    for scope, group in _groups(traced, scopes):
         turn = _turn(traced, traced.nodes.get(scope) or Node(id=scope), group, runs.get(scope, []))
         if turn is None:
             continue
@@ -102,30 +103,48 @@ def trajectories_of(traced: Traced, left_out: list[LeftOut]) -> Iterator[Traject
         yield trajectory.model_copy(update={"judgements": tuple(judged.get(turn.id, ()))})
 
 
-def _scope(start: str, nodes: Mapping[str, Node]) -> str | None:
-    """The span that an agent's work is in: the nearest that bounds it, else the root; None in a circle.
-
-    It may be one that is not in the file, or empty where a call stands alone.
-    """
-    seen: set[str] = set()
-    at = start
-    while at not in seen:
-        seen.add(at)
-        parent = nodes[at].parent
-        if at != start and nodes[at].bounds:
-            return at
-        if parent not in nodes:
-            return parent or ("" if at == start else at)
-        at = parent
+def _looping(nodes: Mapping[str, Node]) -> str | None:
+    """A span whose parents go in a circle, if there is one."""
+    fine: set[str] = set()
+    for start in nodes:
+        path: dict[str, None] = {}
+        at = start
+        while at in nodes and at not in fine:
+            if at in path:
+                return at
+            path[at] = None
+            at = nodes[at].parent
+        fine.update(path)
     return None
 
 
-def _groups(traced: Traced) -> list[tuple[str, list[ModelCall]]]:
+def _scopes(nodes: Mapping[str, Node]) -> dict[str, str]:
+    """The span that each one's work is in: the nearest above that bounds it, else the root.
+
+    It may be one that is not in the file, or empty where a span stands alone.
+    """
+    inside: dict[str, str] = {}  # the scope of what is directly inside of a span
+    for start in nodes:
+        path: list[str] = []
+        at = start
+        while at not in inside:
+            path.append(at)
+            parent = nodes[at].parent
+            if nodes[at].bounds or parent not in nodes:
+                inside[at] = at if nodes[at].bounds else parent or at
+                break
+            at = parent
+        for one in path:
+            inside[one] = inside[at]
+    return {one: inside[node.parent] if node.parent in nodes else node.parent for one, node in nodes.items()}
+
+
+def _groups(traced: Traced, scopes: Mapping[str, str]) -> list[tuple[str, list[ModelCall]]]:
     """The calls of each turn with the span around them, in the order they began."""
     scoped: dict[str, list[ModelCall]] = {}
     for node in traced.nodes.values():
         if node.call is not None:
-            scoped.setdefault(_scope(node.id, traced.nodes) or "", []).append(node.call)
+            scoped.setdefault(scopes[node.id], []).append(node.call)
     groups = [
         (scope, group)
         for scope, calls in scoped.items()
@@ -134,11 +153,11 @@ def _groups(traced: Traced) -> list[tuple[str, list[ModelCall]]]:
     return sorted(groups, key=lambda pair: pair[1][0].start_ns)
 
 
-def _tool_runs(traced: Traced) -> dict[str, list[ToolRun]]:
+def _tool_runs(traced: Traced, scopes: Mapping[str, str]) -> dict[str, list[ToolRun]]:
     runs: dict[str, list[ToolRun]] = {}
     for node in traced.nodes.values():
         if node.tool_run is not None:
-            runs.setdefault(_scope(node.id, traced.nodes) or "", []).append(node.tool_run)
+            runs.setdefault(scopes[node.id], []).append(node.tool_run)
     return runs
 
 

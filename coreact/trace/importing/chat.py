@@ -14,10 +14,10 @@ from langchain_core.messages import AIMessage
 
 from coreact.errors import MessagesError
 from coreact.judge import Cost
-from coreact.trace.importing.linear import Told, turns_told
+from coreact.trace.importing.linear import Told, turns_told, unanswered
 from coreact.trace.importing.messages import Messages, contracts_of
 from coreact.trace.importing.reading import Document, LeftOut
-from coreact.trace.importing.turns import fingerprint, trajectory_of
+from coreact.trace.importing.turns import Writer, fingerprint, trajectory_of
 from coreact.trace.records import Trajectory
 
 FORMAT = "chat"
@@ -49,7 +49,11 @@ def read(found: Iterable[Document], left_out: list[LeftOut], *, written_ns: int)
         remarks: list[str] = []
         tools = contracts_of(value.get("tools") or value.get("functions"), remarks)
         left_out.extend(LeftOut(document.where, remark) for remark in remarks)
-        whole = fingerprint([name, value["messages"]])
+        try:
+            whole = fingerprint([name, value["messages"], value.get("tools") or value.get("functions")])
+        except RecursionError:
+            left_out.append(LeftOut(document.where, "a value in it is nested too deep"))
+            continue
         if whole in seen:
             left_out.append(LeftOut(document.where, f"the same conversation stands in {seen[whole]}"))
             continue
@@ -71,15 +75,27 @@ def read(found: Iterable[Document], left_out: list[LeftOut], *, written_ns: int)
                 at: _cost(message) for at, message in enumerate(messages) if isinstance(message, AIMessage)
             },
         )
+        writer = Writer()
         for number, turn in enumerate(turns_told(told), start=1):
             started = max(started, turn.decisions[-1].at_ns)
             try:
-                yield trajectory_of(turn)
+                yield trajectory_of(turn, writer=writer)
             except MessagesError as error:
                 left_out.append(
                     LeftOut(f"{document.where}, from turn {number}", f"{error.what} {error.remedy}")
                 )
                 break
+        else:
+            lost = unanswered(told)
+            if lost == len(messages):
+                left_out.append(LeftOut(document.where, "no message of an assistant is in it"))
+            elif lost:
+                left_out.append(
+                    LeftOut(
+                        document.where,
+                        f"what follows the last answer ({lost} of the messages): no assistant answered it",
+                    )
+                )
 
 
 def _cost(message: AIMessage) -> Cost:

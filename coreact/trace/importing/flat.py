@@ -21,13 +21,13 @@ def numbered(attributes: Mapping[str, Any], name: str) -> list[Any]:
 
     Args:
         attributes: of a span, flat.
-        name: with dots, such as `llm.input_messages`.
+        name: with dots, such as `llm.input_messages`. What stands under it deeper than 32 parts stays flat.
     """
     found: dict[str, Any] = {}
     front = f"{name}."
     for key, value in attributes.items():
         if key.startswith(front):
-            at, rest = found, key[len(front) :].split(".")
+            at, rest = found, key[len(front) :].split(".", _MOST_DEPTH)
             for part in rest[:-1]:
                 inner = at.setdefault(part, {})
                 if not isinstance(inner, dict):

@@ -20,6 +20,7 @@ from coreact.trace.importing.calls import ModelCall, Node
 from coreact.trace.importing.flat import numbered
 from coreact.trace.importing.messages import Messages, contracts_of
 from coreact.trace.importing.reading import loads
+from coreact.trace.importing.replies import one_reply
 from coreact.trace.importing.scores import Score
 from coreact.trace.importing.spans import Event, Span, amount, count
 from coreact.trace.importing.turns import ToolRun
@@ -71,7 +72,6 @@ def scores_of(event: Event, span: str) -> Score | None:
     if event.name != _EVALUATION and given.get("event.name") != _EVALUATION:
         return None
     return Score(
-        id=f"{span}/{given.get('gen_ai.evaluation.name')}/{event.at_ns}",
         target=span,
         name=str(given.get("gen_ai.evaluation.name") or "evaluation"),
         value=given.get("gen_ai.evaluation.score.value"),
@@ -117,7 +117,8 @@ def _model_call(span: Span, messages: Messages, events: list[Event], remarks: li
         if not prompt:
             raise MessagesError("Its messages were not recorded (content capture was off).", index=0)
         read = messages.read(prompt)
-        whole = messages.read([*prompt, replies[0]]) if replies else []
+        reply = one_reply(replies, remarks)
+        whole = messages.read([*prompt, reply]) if reply is not None else []
     except MessagesError as error:
         remarks.append(error.what)
         return None
@@ -267,7 +268,8 @@ def _by_events(events: list[Event]) -> tuple[list[Any], list[Any]]:
             if not isinstance(said, Mapping):
                 said = body
             calls = _json(said.get("tool_calls", body.get("tool_calls")))
-            replies.append({**said, "role": "assistant", "tool_calls": calls})
+            index = body.get("index", said.get("index"))
+            replies.append({**said, "role": "assistant", "tool_calls": calls, "index": index})
     return prompt, replies
 
 

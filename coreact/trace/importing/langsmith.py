@@ -67,11 +67,14 @@ def read(
                 scores.append(_score(run, document.where))
             else:
                 _gather(run, document.where, flat, doubtful, left_out)
+    about: dict[str, list[Score]] = {}
+    for score in scores:
+        about.setdefault(score.target, []).append(score)
     for trace, runs in sorted(flat.items(), key=lambda pair: min(_start(run) for run, _ in pair[1].values())):
         if trace in doubtful:
             left_out.append(LeftOut(f"trace {trace}", doubtful[trace]))
         else:
-            mine = [one for one in scores if one.target in runs]
+            mine = [one for ident in runs for one in about.get(ident, ())]
             yield from trajectories_of(_traced(trace, runs, mine, left_out), left_out)
     everywhere = {ident for runs in flat.values() for ident in runs}
     left_out.extend(
@@ -175,7 +178,7 @@ def _model_call(
     ident: str, run: _Run, where: str, messages: Messages, remarks: list[str]
 ) -> ModelCall | None:
     inputs, outputs = _object(run.get("inputs")), _object(run.get("outputs"))
-    prompt, reply = _prompt(inputs), _reply(outputs)
+    prompt, reply = _prompt(inputs, remarks), _reply(outputs, remarks)
     error = run.get("error")
     try:
         if prompt is None:
@@ -209,23 +212,29 @@ def _model_call(
     )
 
 
-def _prompt(inputs: Mapping[str, Any]) -> list[Any] | None:
+def _prompt(inputs: Mapping[str, Any], remarks: list[str]) -> list[Any] | None:
     found = inputs.get("messages", inputs.get("input"))
     if not isinstance(found, list) or not found:
         return None
     first = found[0]
     is_batch = isinstance(first, list) and not (len(first) == 2 and isinstance(first[0], str))
+    if is_batch and len(found) > 1:
+        remarks.append(f"It asked {len(found)} prompts at once: the first is kept")
     return first if is_batch else found
 
 
-def _reply(outputs: Mapping[str, Any]) -> Any:
+def _reply(outputs: Mapping[str, Any], remarks: list[str]) -> Any:
     generations = outputs.get("generations")
+    choices = outputs.get("choices")
     while isinstance(generations, list) and generations:
+        # A list of lists is a batch of prompts; that is said of the prompts.
+        if not isinstance(generations[0], list):
+            _say_choices(len(generations), remarks)
         generations = generations[0]
     if isinstance(generations, Mapping):
         return generations.get("message") or {"role": "assistant", "content": generations.get("text")}
-    choices = outputs.get("choices")
     if isinstance(choices, list) and choices:
+        _say_choices(len(choices), remarks)
         return _object(choices[0]).get("message")
     if isinstance(outputs.get("messages"), list) and outputs["messages"]:
         return outputs["messages"][-1]
@@ -233,6 +242,13 @@ def _reply(outputs: Mapping[str, Any]) -> Any:
         if isinstance(outputs.get(key), Mapping):
             return outputs[key]
     return dict(outputs) if "role" in outputs else None
+
+
+def _say_choices(found: int, remarks: list[str]) -> None:
+    if found > 1:
+        remarks.append(
+            f"{found - 1} further choice{'' if found == 2 else 's'} of the model: the first is kept"
+        )
 
 
 def _cost(run: _Run, outputs: Mapping[str, Any], message: AIMessage | None, seconds: float) -> Cost:
@@ -277,7 +293,7 @@ def _score(feedback: _Run, where: str) -> Score:
     source = _object(feedback.get("feedback_source"))
     value, label = feedback.get("score"), feedback.get("value")
     return Score(
-        id=str(feedback.get("id") or f"{feedback.get('run_id')}/{feedback.get('key')}"),
+        id=str(feedback.get("id") or ""),
         target=str(feedback.get("run_id") or ""),
         name=str(feedback.get("key") or "feedback"),
         value=value if value is not None or not isinstance(label, bool | int | float) else label,

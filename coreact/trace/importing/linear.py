@@ -6,9 +6,10 @@ message; what stands before the first one (a greeting) is a turn without a quest
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
@@ -74,16 +75,11 @@ def turns_told(told: Told) -> Iterator[Turn]:
                     at_ns=now,
                 )
             )
-        after = []
-        for one in messages[decided[-1] + 1 : end]:
-            if not isinstance(one, ToolMessage):
-                break
-            after.append(one)
         yield Turn(
             id=stable_id(told.origin, told.name, chain),
             origin=told.origin,
             decisions=decisions,
-            after=after,
+            after=_results(messages, decided[-1], end),
             agent=told.agent,
             agent_version=told.agent_version,
             thread_id=told.thread_id,
@@ -92,19 +88,40 @@ def turns_told(told: Told) -> Iterator[Turn]:
         )
 
 
+def unanswered(told: Told) -> int:
+    """How many messages stand after the last decision and its results, and so in no turn."""
+    messages = told.messages
+    decided = [at for at, one in enumerate(messages) if _decides(one, at, told.copied)]
+    if not decided:
+        return len(messages)
+    return len(messages) - decided[-1] - 1 - len(_results(messages, decided[-1], len(messages)))
+
+
+def _results(messages: Sequence[AnyMessage], decision: int, end: int) -> list[AnyMessage]:
+    return list(takewhile(lambda one: isinstance(one, ToolMessage), messages[decision + 1 : end]))
+
+
+def _decides(message: AnyMessage, at: int, copied: frozenset[int]) -> bool:
+    return isinstance(message, AIMessage) and at not in copied
+
+
 def _said(message: AnyMessage) -> list[Any]:
     """What of a message makes it that message, whatever version of LangChain holds it."""
-    calls = message.tool_calls if isinstance(message, AIMessage) else []
+    good = message.tool_calls if isinstance(message, AIMessage) else []
+    bad = message.invalid_tool_calls if isinstance(message, AIMessage) else []
+    calls = [[one["name"], one["args"], one["id"]] for one in (*good, *bad)]
     answered = message.tool_call_id if isinstance(message, ToolMessage) else ""
-    return [message.type, message.content, [[one["name"], one["args"], one["id"]] for one in calls], answered]
+    return [message.type, message.content, calls, answered]
 
 
 def _spans(
     messages: Sequence[AnyMessage], starts: Sequence[int], copied: frozenset[int]
 ) -> Iterator[tuple[int, int, list[int]]]:
     """Begin, end and positions of the decisions of each turn that has one."""
-    decided = [at for at, one in enumerate(messages) if isinstance(one, AIMessage) and at not in copied]
+    decided = [at for at, one in enumerate(messages) if _decides(one, at, copied)]
+    first = 0
     for begin, end in pairwise([0, *starts, len(messages)]):
-        mine = [at for at in decided if begin <= at < end]
+        last = bisect_left(decided, end, first)
+        mine, first = decided[first:last], last
         if mine:
             yield begin, end, mine

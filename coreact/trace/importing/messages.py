@@ -8,7 +8,9 @@ is a `MessagesError`; nothing is made up for it.
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
@@ -22,9 +24,11 @@ from langchain_core.messages import (
 )
 
 from coreact.errors import MessagesError, ToolSchemaError
-from coreact.host.messages import contract
+from coreact.host.messages import contract, message_json
 from coreact.rubric import ToolContract
 from coreact.trace.importing.reading import loads
+
+_MOST_DEPTH = 128
 
 _ROLES: Mapping[str, str] = {
     "system": "system",
@@ -88,7 +92,7 @@ def message_of(written: Any, index: int = 0) -> AnyMessage:
         MessagesError: it is no message of a form that is known.
     """
     try:
-        return _message(written)
+        return writable(_message(written))
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         lines = str(error).splitlines() or [""]
         raise MessagesError(
@@ -96,6 +100,33 @@ def message_of(written: Any, index: int = 0) -> AnyMessage:
             index=index,
             remedy="It must have a role and a content, as OpenAI or LangChain write them.",
         ) from error
+
+
+def writable(message: AnyMessage) -> AnyMessage:
+    """The message, which a store can keep.
+
+    Raises:
+        ValueError: a value in it is nested so deep that it cannot be written.
+    """
+    waiting: list[tuple[Any, int]] = [
+        (message.content, 0),
+        (message.additional_kwargs, 0),
+        (message.response_metadata, 0),
+    ]
+    if isinstance(message, AIMessage):
+        waiting += [(call["args"], 0) for call in message.tool_calls]
+    while waiting:
+        value, depth = waiting.pop()
+        if depth > _MOST_DEPTH:
+            raise ValueError(f"a value in it is nested deeper than {_MOST_DEPTH} levels")
+        if isinstance(value, Mapping):
+            waiting += [
+                (inner, depth + 1) for inner in value.values() if isinstance(inner, Mapping | list | tuple)
+            ]
+        elif isinstance(value, list | tuple):
+            waiting += [(inner, depth + 1) for inner in value if isinstance(inner, Mapping | list | tuple)]
+    message_json(message)
+    return message
 
 
 def _message(written: Any) -> AnyMessage:
@@ -201,15 +232,16 @@ def _content(content: Any) -> Any:
 def mended(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
     """The messages with ids for calls and results that have none: the one repair that is made.
 
-    Some tools write no call ids and pair by order. Calls without id get one from their place, and the
-    results without id that follow get those of the unanswered calls, in order. Everything else that
-    breaks the protocol stays broken, and is refused later.
+    Some tools write no call ids and pair by order. Calls without id get one from what they say, the same
+    wherever a trimmed history begins, and the results without id that follow get those of the unanswered
+    calls, in order. Everything else that breaks the protocol stays broken, and is refused later.
     """
     out: list[AnyMessage] = []
     waiting: list[str] = []
-    for at, message in enumerate(messages):
+    told: Counter[str] = Counter()
+    for message in messages:
         if isinstance(message, AIMessage):
-            message = _with_ids(message, at)
+            message = _with_ids(message, told)
             waiting = [call["id"] or "" for call in (*message.tool_calls, *message.invalid_tool_calls)]
         elif isinstance(message, ToolMessage):
             if not message.tool_call_id and waiting:
@@ -220,14 +252,20 @@ def mended(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
     return out
 
 
-def _with_ids(message: AIMessage, at: int) -> AIMessage:
+def _with_ids(message: AIMessage, told: Counter[str]) -> AIMessage:
     calls = [*message.tool_calls, *message.invalid_tool_calls]
     if all(call["id"] for call in calls):
         return message
-    number = iter(range(len(calls)))
-    named = [{**call, "id": call["id"] or f"call-{at}-{n}"} for call, n in zip(calls, number, strict=True)]
+    named = [{**call, "id": call["id"] or _made_id(call, told)} for call in calls]
     good = len(message.tool_calls)
     return message.model_copy(update={"tool_calls": named[:good], "invalid_tool_calls": named[good:]})
+
+
+def _made_id(call: Mapping[str, Any], told: Counter[str]) -> str:
+    said = json.dumps([call["name"], call["args"]], sort_keys=True, default=repr)
+    mark = hashlib.sha256(said.encode("ascii")).hexdigest()[:12]
+    told[mark] += 1
+    return f"call-{mark}-{told[mark]}"
 
 
 def contracts_of(tools: Any, remarks: list[str]) -> tuple[ToolContract, ...]:
@@ -258,7 +296,7 @@ def contracts_of(tools: Any, remarks: list[str]) -> tuple[ToolContract, ...]:
             read = contract(dict(tool))
         except ToolSchemaError as error:
             remarks.append(error.what)
-        except TypeError:  # required arguments whose names are no texts
+        except (TypeError, RecursionError):  # arguments whose names are no texts, or without end
             remarks.append(f"Tool {str(tool.get('name'))[:40]!r} has no readable schema.")
         else:
             found.setdefault(read.name, read)

@@ -19,6 +19,7 @@ from coreact.trace.importing.calls import ModelCall, Node
 from coreact.trace.importing.flat import numbered
 from coreact.trace.importing.messages import Messages, contracts_of
 from coreact.trace.importing.reading import loads
+from coreact.trace.importing.replies import one_reply
 from coreact.trace.importing.scores import Score
 from coreact.trace.importing.spans import Span, amount, count
 from coreact.trace.importing.turns import ToolRun
@@ -73,13 +74,12 @@ def scores_of(span: Span) -> list[Score]:
     target = span.links[0] if len(span.links) == 1 else span.id
     for many, one in (("annotations", "annotation"), ("evaluations", "evaluation")):
         for prefix in ("", "trace.", "session."):
-            for number, item in enumerate(numbered(given, f"{prefix}{many}")):
+            for item in numbered(given, f"{prefix}{many}"):
                 about = item.get(one) if isinstance(item, Mapping) else None
                 if not isinstance(about, Mapping):
                     continue
                 found.append(
                     Score(
-                        id=f"{span.id}/{prefix}{many}/{number}",
                         target=target if prefix != "session." else "a session",
                         name=str(about.get("name") or one),
                         value=about.get("score"),
@@ -103,7 +103,8 @@ def _model_call(
         if not prompt:
             raise MessagesError("Its messages were not recorded.", index=0)
         read = messages.read(prompt)
-        whole = messages.read([*prompt, replies[0]]) if replies else []
+        reply = one_reply(replies, remarks)
+        whole = messages.read([*prompt, reply]) if reply is not None else []
     except MessagesError as error:
         remarks.append(error.what)
         return None

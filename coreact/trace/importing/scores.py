@@ -9,6 +9,7 @@ turning it into a verdict would be a guess.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +40,8 @@ _LABELS: Mapping[str, float] = {"pass": 1.0, "passed": 1.0, "fail": 0.0, "failed
 class Score:
     """One score of another tool."""
 
-    id: str
+    id: str = ""
+    """The other tool's own id; empty where it has none."""
     target: str
     """Id of the span or run that it is about."""
     name: str
@@ -77,6 +79,7 @@ def judgements_of(
         left_out: takes the scores that do not map.
     """
     found: dict[str, list[JudgementRecord]] = {}
+    told: Counter[tuple[str, ...]] = Counter()
     for score in sorted(scores, key=lambda one: one.at_ns):
         place = places.get(score.target)
         value = _unit(score)
@@ -90,8 +93,14 @@ def judgements_of(
         elif place.step is not None and place.actions != 1:
             why = f"it is about a decision with {place.actions} actions"
         else:
-            found.setdefault(place.run, []).append(_judgement(score, place, value, kind, origin))
-            continue
+            said = (place.run, score.id, score.target, score.name, kind, score.by, repr(value))
+            said = (*said, score.version, score.label, score.why)
+            told[said] += 1
+            if told[said] == 1 or not score.id:
+                ident = stable_id(origin, "score", *said, str(told[said]))
+                found.setdefault(place.run, []).append(_judgement(ident, score, place, value, kind, origin))
+                continue
+            why = f"the same score, {score.id}, stands in the file before"
         left_out.append(LeftOut(score.where, f"score {score.name!r}: {why}"))
     return found
 
@@ -105,7 +114,9 @@ def _unit(score: Score) -> float | None:
     return _LABELS.get(score.label.lower()) if value is None else None
 
 
-def _judgement(score: Score, place: Place, value: float, kind: EvaluatorKind, origin: str) -> JudgementRecord:
+def _judgement(
+    ident: str, score: Score, place: Place, value: float, kind: EvaluatorKind, origin: str
+) -> JudgementRecord:
     status: Status = "met" if value == 1 else "unmet" if value == 0 else "partial"
     by = score.by or score.name
     criterion = Criterion(
@@ -117,7 +128,7 @@ def _judgement(score: Score, place: Place, value: float, kind: EvaluatorKind, or
     rubric = Rubric(criteria=(criterion,), scope="trajectory" if place.step is None else "step")
     verdict = Verdict(criterion=criterion.id, reason=score.why, status=status, decided_by=by)
     return JudgementRecord(
-        id=stable_id(origin, "score", place.run, score.id),
+        id=ident,
         run=place.run,
         step=place.step,
         attempt=None if place.step is None else 0,

@@ -69,9 +69,10 @@ def read(
             left_out.append(LeftOut(f"trace {trace}", doubtful[trace]))
             continue
         yield from _trace(trace, list(spans_by_id.values()), logs, left_out)
+    everywhere = {span_id for spans_by_id in traces.values() for span_id in spans_by_id}
     for span_id, events in logs.items():
         scores = [one for event in events if (one := genai.scores_of(event, span_id)) is not None]
-        if not any(span_id in spans_by_id for spans_by_id in traces.values()):
+        if span_id not in everywhere:
             left_out.extend(
                 LeftOut(one.where, f"score {one.name!r}: its span is not in the file") for one in scores
             )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,14 +100,44 @@ class Turn:
     """What the turn ended with, where it failed."""
 
 
-def trajectory_of(turn: Turn, judgements: Sequence[JudgementRecord] = ()) -> Trajectory:
+class Writer:
+    """Reads the states and writes the messages of one conversation, each message once for all its turns."""
+
+    def __init__(self) -> None:
+        self._reader = StateReader()
+        self._written: dict[int, tuple[AnyMessage, dict[str, Any]]] = {}
+
+    def write(self, message: AnyMessage) -> dict[str, Any]:
+        """A message as a record keeps it."""
+        known = self._written.get(id(message))
+        if known is None:  # with the message, so that its id is not given to another
+            known = self._written[id(message)] = message, message_json(message)
+        return known[1]
+
+    def state(self, prompt: Sequence[AnyMessage], tools: tuple[ToolContract, ...]) -> tuple[Phase, str]:
+        """Phase and digest of the state in which a prompt asks for a decision."""
+        system = ""
+        if prompt and isinstance(prompt[0], SystemMessage):
+            system, prompt = str(prompt[0].text), prompt[1:]
+        state = self._reader.read(prompt, tools=tools, system=system)
+        return state.phase, state.digest
+
+
+def trajectory_of(
+    turn: Turn, judgements: Sequence[JudgementRecord] = (), *, writer: Writer | None = None
+) -> Trajectory:
     """The records of a turn.
+
+    Args:
+        turn: the turn.
+        judgements: of it.
+        writer: of the conversation, where it has other turns.
 
     Raises:
         MessagesError: its messages break the tool-call protocol, so its decisions have no state.
     """
     _, question = turn_of(turn.decisions[0].prompt)
-    steps = tuple(_steps(turn))
+    steps = tuple(_steps(turn, writer or Writer()))
     seen = tuple(_observations(turn))
     status, answer = _ended(turn)
     last = max([turn.started_ns, *(one.at_ns for one in seen), *(step.at_ns for step in steps)])
@@ -130,13 +160,12 @@ def trajectory_of(turn: Turn, judgements: Sequence[JudgementRecord] = ()) -> Tra
     )
 
 
-def _steps(turn: Turn) -> Iterator[StepRecord]:
-    reader = StateReader()
+def _steps(turn: Turn, writer: Writer) -> Iterator[StepRecord]:
     before: Sequence[AnyMessage] = ()
     known: tuple[ToolContract, ...] | None = None
     for index, decision in enumerate(turn.decisions):
         tools = decision.tools if decision.tools is not None else known or ()
-        phase, digest = _state(reader, decision.prompt, tools)
+        phase, digest = writer.state(decision.prompt, tools)
         kept = _common(before, decision.prompt)
         actions = actions_of(decision.message)
         yield StepRecord(
@@ -148,12 +177,12 @@ def _steps(turn: Turn) -> Iterator[StepRecord]:
             state_digest=digest,
             tools=None if tools == known else tools,
             prompt_kept=kept,
-            prompt_added=tuple(message_json(one) for one in decision.prompt[kept:]),
+            prompt_added=tuple(writer.write(one) for one in decision.prompt[kept:]),
             attempts=(
                 Attempt(
                     index=0,
                     source="first",
-                    message=message_json(decision.message),
+                    message=writer.write(decision.message),
                     actions=actions,
                     selected=True,
                     cost=decision.cost,
@@ -166,16 +195,6 @@ def _steps(turn: Turn) -> Iterator[StepRecord]:
             at_ns=decision.at_ns,
         )
         before, known = decision.prompt, tools
-
-
-def _state(
-    reader: StateReader, prompt: Sequence[AnyMessage], tools: tuple[ToolContract, ...]
-) -> tuple[Phase, str]:
-    system = ""
-    if prompt and isinstance(prompt[0], SystemMessage):
-        system, prompt = str(prompt[0].text), prompt[1:]
-    state = reader.read(prompt, tools=tools, system=system)
-    return state.phase, state.digest
 
 
 def _common(old: Sequence[AnyMessage], new: Sequence[AnyMessage]) -> int:
@@ -192,10 +211,10 @@ def _observations(turn: Turn) -> Iterator[ObservationRecord]:
             following = turn.decisions[index + 1]
             shown, until = following.prompt[_common(decision.prompt, following.prompt) :], following.at_ns
         results = {one.tool_call_id: one for one in shown if isinstance(one, ToolMessage)}
-        for call in (action.call for action in actions_of(decision.message)):
-            if call is None:
-                continue
-            result, ran = results.get(call.id), _ran(call, runs, decision.at_ns, until)
+        calls = [action.call for action in actions_of(decision.message) if action.call is not None]
+        paired = _paired(calls, results, runs, decision.at_ns, until)
+        for call in calls:
+            result, ran = results.get(call.id), paired.get(call.id)
             if result is None and ran is None:
                 continue
             recorded = ran or ToolRun(name=call.name, text="", start_ns=0, end_ns=decision.at_ns)
@@ -211,18 +230,45 @@ def _observations(turn: Turn) -> Iterator[ObservationRecord]:
             )
 
 
-def _ran(call: ToolCall, runs: list[ToolRun], since: int, until: int | None) -> ToolRun | None:
-    """The tool run of a call, taken out of the list: by its id, else the next one of that name in time."""
-    for run in runs:
-        if run.call_id:
-            mine = run.call_id == call.id
-        else:
-            in_time = run.start_ns >= since and (until is None or run.start_ns <= until)
-            mine = in_time and run.name == call.name
-        if mine:
-            runs.remove(run)
-            return run
-    return None
+def _paired(
+    calls: Sequence[ToolCall],
+    results: Mapping[str, ToolMessage],
+    runs: list[ToolRun],
+    since: int,
+    until: int | None,
+) -> dict[str, ToolRun]:
+    """The tool run of each call that has one, taken out of the list.
+
+    Paired are those of the same id; then those without an id in time, of the same name and with the result
+    that was shown. What is left is paired by name and order where nothing else is possible: where one call
+    is left for one run, or no result was shown. Which of several calls failed is not guessed.
+    """
+    found: dict[str, ToolRun] = {}
+
+    def take(call: ToolCall, run: ToolRun) -> None:
+        found[call.id] = run
+        runs.remove(run)
+
+    def left(name: str) -> list[ToolRun]:
+        in_time = (one for one in runs if one.start_ns >= since and (until is None or one.start_ns <= until))
+        return [one for one in in_time if not one.call_id and one.name == name]
+
+    for call in calls:
+        mine = next((one for one in runs if one.call_id and one.call_id == call.id), None)
+        if mine is not None:
+            take(call, mine)
+    for call in calls:
+        if call.id in results and call.id not in found:
+            text = str(results[call.id].text)
+            mine = next((one for one in left(call.name) if one.text == text), None)
+            if mine is not None:
+                take(call, mine)
+    for call in calls:
+        if call.id not in found and (runs_left := left(call.name)):
+            others = [one for one in calls if one.name == call.name and one.id not in found]
+            if call.id not in results or len(others) == len(runs_left) == 1:
+                take(call, runs_left[0])
+    return found
 
 
 def _ended(turn: Turn) -> tuple[RunStatus, str]:

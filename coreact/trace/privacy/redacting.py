@@ -2,8 +2,10 @@
 
 A hash of a text is as good as the text to somebody who can guess it. So the lock of a rubric is that of the
 redacted one, the digest of a state is taken anew from the redacted messages (which is what `state_at` reads
-it from later), and the key of a call, which cannot be taken anew, becomes a keyed one. A run in which
+it from later), and the key of a call, which cannot be taken anew, becomes a keyed one: from the first thing
+that was replaced anywhere in the run, as a key covers prompts, arguments and guidance alike. A run in which
 nothing was replaced so far keeps them all. The digest is taken incrementally: a step costs its new messages.
+What is remembered of a run goes with its end, unless it was interrupted and may go on.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from coreact.rubric import Rubric, ToolContract
 from coreact.trace.privacy.redactor import Redactor
 from coreact.trace.privacy.remembering import Remembered
 from coreact.trace.privacy.walking import rebuilt, redacted
-from coreact.trace.records import Attempt, CallRecord, JudgementRecord, RunRecord, StepRecord
+from coreact.trace.records import Attempt, CallRecord, JudgementRecord, RunEnd, RunRecord, StepRecord
 from coreact.trace.store import TraceRecord
 
 if TYPE_CHECKING:
@@ -42,6 +44,10 @@ class _Run:
     """The agent's tools, redacted; None: not known."""
     touched: bool = False
     """Whether anything that a state is read from was replaced, or may have been."""
+    replaced: bool = False
+    """Whether anything at all was replaced."""
+    decided: bool = False
+    """Whether a step was seen."""
     read: list[AnyMessage] = field(default_factory=list)
     """The prompt as messages, as far as they were needed."""
     reader: StateReader | None = None
@@ -65,12 +71,19 @@ class Redaction:
         """
         if isinstance(record, RunRecord):
             capture = "off" if record.capture == "off" else "redacted"
-            return rebuilt(redacted(record, self._redactor), {"capture": capture})
+            begun = redacted(record, self._redactor)
+            self._note(record.id, replaced=begun is not record)
+            return rebuilt(begun, {"capture": capture})
         if isinstance(record, StepRecord):
             with self._lock:
                 return self._step(record)
         clean = redacted(record, self._redactor)
-        if isinstance(clean, CallRecord) and clean.key and self._may_be_touched(clean.run):
+        if isinstance(record, RunEnd):
+            if record.status != "interrupted":
+                self.forget(record.run)
+        elif not isinstance(record, JudgementRecord):  # those that come later say nothing of the run's calls
+            self._note(record.run, replaced=clean is not record)
+        if isinstance(clean, CallRecord) and clean.key and self._may_hold(clean.run):
             return rebuilt(clean, {"key": self._redactor.keyed(clean.key)})
         if isinstance(record, JudgementRecord) and isinstance(clean, JudgementRecord) and clean is not record:
             locks = {record.rubric.lock: clean.rubric.lock}
@@ -79,14 +92,20 @@ class Redaction:
         return clean
 
     def forget(self, run: str) -> None:
-        """Forget a run: one of its records could not be redacted, so what comes next does not join on."""
+        """Forget a run: it ended, or one of its records could not be redacted, so nothing joins on to it."""
         with self._lock:
             self._runs.pop(run, None)
 
-    def _may_be_touched(self, run: str) -> bool:
+    def _note(self, run: str, *, replaced: bool) -> None:
+        if replaced:
+            with self._lock:
+                self._run_of(run).replaced = True
+
+    def _may_hold(self, run: str) -> bool:
+        """Whether the key of one of the run's calls may be the hash of something that was replaced."""
         with self._lock:
             known = self._runs.get(run)
-            return known is None or known.touched
+            return known is None or not known.decided or known.touched or known.replaced
 
     # --- a step -------------------------------------------------------------------------------
 
@@ -98,11 +117,15 @@ class Redaction:
             locks[step.rubric.lock] = rubric.lock
             bare = step.model_copy(update={"rubric": None})
         clean = redacted(bare, self._redactor)
-        run = self._run_of(step)
+        run = self._run_of(step.run)
+        if not run.decided:
+            # Of a run that is not known from its first prompt on nobody knows what was replaced before.
+            run.decided, run.touched = True, bool(step.prompt_kept) or step.tools is None
+        run.replaced |= clean is not bare or rubric is not step.rubric
         run.touched |= clean.prompt_added is not bare.prompt_added or clean.tools is not bare.tools
         digest = self._digest(run, clean)
         attempts = clean.attempts
-        if clean.attempts is not bare.attempts or rubric is not step.rubric or run.touched:
+        if run.replaced or run.touched:
             attempts = tuple(
                 self._attempt(old, new, locks, moved=run.touched)
                 for old, new in zip(bare.attempts, clean.attempts, strict=True)
@@ -116,14 +139,13 @@ class Redaction:
             return step
         return rebuilt(clean, {"rubric": rubric, "attempts": attempts, "state_digest": digest})
 
-    def _run_of(self, step: StepRecord) -> _Run:
-        run = self._runs.get(step.run)
+    def _run_of(self, name: str) -> _Run:
+        run = self._runs.get(name)
         if run is None:
-            # Of a run that is not known from its first prompt on nobody knows what was replaced before.
-            run = self._runs[step.run] = _Run(touched=bool(step.prompt_kept) or step.tools is None)
+            run = self._runs[name] = _Run()
             while len(self._runs) > _RUNS:
                 self._runs.popitem(last=False)
-        self._runs.move_to_end(step.run)
+        self._runs.move_to_end(name)
         return run
 
     def _digest(self, run: _Run, step: StepRecord) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Final
 import re2
 
 from coreact.errors import ConfigError
-from coreact.trace.privacy.shapes import SECRET, SHAPES, SHORTEST, names_a_secret
+from coreact.trace.privacy.shapes import SECRET, SHAPES, SHORTEST
 
 Finder = Callable[[str], Iterable[str]]
 """A user's own eye: gives the secrets that stand in a text. Should be quick, and must be pure."""
@@ -99,13 +99,12 @@ class Redactor:
         cleaned = ((text, self.text(text)) for text in set(texts))
         return {text: clean for text, clean in cleaned if clean != text}
 
-    def named(self, key: str, value: str | int) -> str | int:
-        """What stands under a key of a JSON object: all of it is a secret where the key says so."""
-        if not names_a_secret(key) or isinstance(value, bool) or value == "":
-            return value
-        if isinstance(value, str) and _PLACED.search(value.encode("utf-8", "surrogatepass")):
-            return value  # it is replaced already, as far as it has a shape of its own
-        return self._placeholder(SECRET, str(value).encode("utf-8", "surrogatepass")).decode()
+    def whole(self, value: str | float) -> str:
+        """The placeholder of a value that is a secret as a whole; one that is a placeholder stays."""
+        secret = str(value).encode("utf-8", "surrogatepass")
+        if not secret or _PLACED.fullmatch(secret):
+            return str(value)
+        return self._placeholder(SECRET, secret).decode()
 
     def keyed(self, digest: str) -> str:
         """A digest that only this key's owner could have made; equal for equal ones."""

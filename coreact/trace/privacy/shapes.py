@@ -7,6 +7,7 @@ that stands alone looks like any other word: no pattern finds it, and nobody sho
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
@@ -50,9 +51,20 @@ _SECRET_NAMES: Final = frozenset(
     " authtoken idtoken sessiontoken xapikey password passwd pwd passphrase secret authorization"
     " proxyauthorization cookie setcookie".split()
 )
+_NO_SECRET_TOKENS: Final = frozenset("bos cls each eos mask next page pad per sep stop unk".split())
+"""Words before `token` with which it is none: pages, vocabularies, prices."""
+_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W_A-Z]+")
+_LONGEST_NAME: Final = 80
 
 
 @lru_cache(maxsize=4096)
 def names_a_secret(key: str) -> bool:
-    """Whether what stands under this key of a JSON object is a secret, whatever it looks like."""
-    return len(key) <= 40 and key.lower().replace("_", "").replace("-", "") in _SECRET_NAMES
+    """Whether what stands under this key of a JSON object is a secret, whatever it looks like.
+
+    It is where the key is a telling name or ends in one: `password`, `DB_PASSWORD`, `x.apiKey`. A lone `token`
+    is none, as models' vocabularies are full of them; `HF_TOKEN` is.
+    """
+    words = [word.lower() for word in _WORD.findall(key[-_LONGEST_NAME:])]
+    if any("".join(words[at:]) in _SECRET_NAMES for at in range(max(0, len(words) - 4), len(words))):
+        return True
+    return len(words) > 1 and words[-1] == "token" and words[-2] not in _NO_SECRET_TOKENS

@@ -10,7 +10,7 @@ stay either; they stand in fields of their own, and `redacting` takes care of th
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from operator import is_
 from typing import Any, Final, Literal, NamedTuple, TypeVar, get_args, get_origin
@@ -49,6 +49,11 @@ _JOINS: Final[Mapping[type[BaseModel], frozenset[str]]] = {
 
 _ESCAPED = re.compile(r"\\(.)")
 _LONGEST_PATTERN: Final = 1000
+_OF_SCHEMAS: Final = frozenset({"properties", "$defs", "definitions"})
+"""What holds JSON schemas by name."""
+_SAYS_A_TYPE: Final = frozenset({"type", "$ref", "anyOf", "allOf", "oneOf"})
+_VALUES: Final = frozenset({"default", "const", "enum", "examples", "example"})
+"""What holds values in a JSON schema."""
 
 
 class _Field(NamedTuple):
@@ -92,7 +97,7 @@ def _may_hold_text(annotation: Any) -> bool:
 
 
 def _gather(value: Any, texts: list[str]) -> bool:
-    """Collect every text; True where a key says that what stands under it is a secret."""
+    """Collect every text; True where a key says that what stands under it may be a secret."""
     kind = type(value)
     if kind is str:
         texts.append(value)
@@ -103,7 +108,7 @@ def _gather(value: Any, texts: list[str]) -> bool:
     if kind is dict:
         for key, item in value.items():
             named |= _gather(key, texts) | _gather(item, texts)
-            named = named or (type(key) is str and names_a_secret(key) and isinstance(item, str | int))
+            named = named or (isinstance(key, str) and names_a_secret(key))
     elif kind is tuple or kind is list:
         for item in value:
             named |= _gather(item, texts)
@@ -149,9 +154,7 @@ class _Walk:
         if value is None or kind is int or kind is float or kind is bool:
             return value
         if kind is dict:
-            items = {self.value(key): self._item(key, item) for key, item in value.items()}
-            same = all(map(is_, items, value)) and all(map(is_, items.values(), value.values()))
-            return value if same else items
+            return self._items(value, self._item)
         if kind is tuple or kind is list:
             inner = [self.value(item) for item in value]
             return value if all(map(is_, inner, value)) else kind(inner)
@@ -161,10 +164,40 @@ class _Walk:
         clean = self.value(written)
         return value if clean == written else clean
 
+    def _items(self, value: dict[Any, Any], item_of: Callable[[Any, Any], Any]) -> dict[Any, Any]:
+        items = {self.value(key): item_of(key, item) for key, item in value.items()}
+        same = all(map(is_, items, value)) and all(map(is_, items.values(), value.values()))
+        return value if same else items
+
     def _item(self, key: Any, item: Any) -> Any:
-        clean = self.value(item)
-        named = type(key) is str and isinstance(clean, str | int)
-        return self._redactor.named(key, clean) if named else clean
+        if key in _OF_SCHEMAS and type(item) is dict:
+            return self._items(item, self._schema)
+        return self._secret(item) if isinstance(key, str) and names_a_secret(key) else self.value(item)
+
+    def _schema(self, name: Any, schema: Any) -> Any:
+        """A JSON schema: its name says what values would be, so only the values in it may be secrets."""
+        if not (type(schema) is dict and not _SAYS_A_TYPE.isdisjoint(schema)):
+            return self._item(name, schema)
+        if not (isinstance(name, str) and names_a_secret(name)):
+            return self.value(schema)
+        return self._items(
+            schema, lambda key, item: self._secret(item) if key in _VALUES else self._item(key, item)
+        )
+
+    def _secret(self, value: Any) -> Any:
+        """What stands under a name that says it is a secret: nothing of it stays but its structure."""
+        kind = type(value)
+        if value is None or kind is bool:
+            return value
+        if kind is str or kind is int or kind is float:
+            clean = self._redactor.whole(self.value(value))
+            return value if clean == value else clean
+        if kind is dict:
+            return self._items(value, lambda _, item: self._secret(item))
+        if kind is tuple or kind is list:
+            inner = [self._secret(item) for item in value]
+            return value if all(map(is_, inner, value)) else kind(inner)
+        return self._secret(_plain(value))
 
     def _pattern(self, check: ArgumentMatches) -> str:
         """The pattern of a check; where a secret stands in it, escaped or not, what finds its placeholder."""

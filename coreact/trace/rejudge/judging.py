@@ -276,6 +276,7 @@ class _Run:
             step=place.step,
             attempt=place.attempt,
             action=place.action,
+            judged_ns=self._trajectory.recorded_ns(place.step),
             rubric=rubric,
             judgement=judgement(rubric, (*checked.decided, *ruling.verdicts), cost=ruling.cost),
             evaluator=self._task.evaluator,

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter
 
+from coreact.errors import RunNotFoundError
 from coreact.judge import Cost, Judgement
 from coreact.rubric import Action, Criterion, Rubric, ToolContract
 from coreact.rubric.remarks import Remark
@@ -102,7 +103,11 @@ def read_scores(connection: sqlite3.Connection, run_id: str) -> tuple[float | No
 
 
 def read_trajectory(connection: sqlite3.Connection, run_id: str) -> Trajectory:
-    """A whole stored run; the id must be a stored one, in full."""
+    """A whole stored run; the id must be a stored one, in full.
+
+    Raises:
+        RunNotFoundError: there is none.
+    """
     reader = _Reader(connection, stored(run_id))
     run, end = reader.run_and_end()
     return Trajectory(
@@ -136,6 +141,8 @@ class _Reader:
 
     def run_and_end(self) -> tuple[RunRecord, RunEnd | None]:
         row = self._rows("SELECT * FROM run WHERE id = ?").fetchone()
+        if row is None:
+            raise RunNotFoundError(restored(self._run), remedy="It was removed in the meantime.")
         run = RunRecord(
             id=restored(row["id"]),
             question=self._blob(row["question"]),
@@ -256,10 +263,12 @@ class _Reader:
 
     def later(self) -> tuple[JudgementRecord, ...]:
         rows = self._rows(
-            "SELECT judgment.*, step.idx, name, version, kind, model FROM judgment"
+            "SELECT judgment.*, step.idx, name, evaluator.version, kind, model FROM judgment"
             " JOIN evaluator ON evaluator.sha = judgment.evaluator"
             " LEFT JOIN step_latest AS step ON step.id = judgment.step"
-            " WHERE judgment.run = ? AND uid IS NOT NULL AND (judgment.step IS NULL OR step.id IS NOT NULL)"
+            " JOIN run ON run.id = judgment.run"
+            " WHERE judgment.run = ? AND uid IS NOT NULL AND CASE WHEN judgment.step IS NULL"
+            "  THEN coalesce(judged_ns = ended_ns, judged_ns IS NULL) ELSE step.id IS NOT NULL END"
             " ORDER BY judgment.id"
         )
         return tuple(
@@ -269,6 +278,7 @@ class _Reader:
                 step=row["idx"],
                 attempt=row["candidate"],
                 action=row["action"],
+                judged_ns=row["judged_ns"],
                 rubric=self._rubric(row["rubric"]),
                 judgement=_judgement(row),
                 evaluator=Evaluator(

@@ -34,7 +34,8 @@ def condition_of(connection: sqlite3.Connection, where: RunFilter) -> tuple[str,
         (
             "EXISTS (SELECT 1 FROM judgment JOIN evaluator ON evaluator.sha = judgment.evaluator"
             " LEFT JOIN step_latest AS step ON step.id = judgment.step WHERE judgment.run = run.id"
-            " AND uid IS NOT NULL AND (judgment.step IS NULL OR step.id IS NOT NULL)"
+            " AND uid IS NOT NULL AND CASE WHEN judgment.step IS NULL"
+            "  THEN coalesce(judged_ns = ended_ns, judged_ns IS NULL) ELSE step.id IS NOT NULL END"
             " AND ? IN (name, evaluator.version))",
             _text(where.evaluator),
         ),

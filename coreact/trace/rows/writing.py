@@ -99,7 +99,8 @@ _STEP = (
     + ")"
 )
 _CANDIDATE = _insert("candidate", 17)
-_JUDGMENT = _insert("judgment", 23)
+# A judgement that is stored already stays as it is: none is ever written over.
+_JUDGMENT = _insert("judgment", 24) + " ON CONFLICT (uid) WHERE uid IS NOT NULL DO NOTHING"
 _OBSERVATION = _insert("observation", 11)
 _CALL = _insert("call", 11)
 _BLOB = _insert("blob", 6)
@@ -332,7 +333,7 @@ class _Rows:
             for evaluator, judgements in (("run", attempt.judgements), ("own", attempt.own_judgements)):
                 for action, one in enumerate(judgements):
                     self._judgments.append(
-                        (None, None, run, row, pos, action, stored(one.rubric), None, *_judged(one),
+                        (None, None, run, row, pos, action, None, stored(one.rubric), None, *_judged(one),
                          evaluator, 0, None, "", step.at_ns)
                     )  # fmt: skip
 
@@ -341,7 +342,8 @@ class _Rows:
         run, step = stored(later.run), None
         if later.step is not None:
             found = self._connection.execute(
-                "SELECT id FROM step_latest WHERE run = ? AND idx = ?", (run, later.step)
+                "SELECT id FROM step_latest WHERE run = ? AND idx = ? AND ? IN (at_ns, -1)",
+                (run, later.step, -1 if later.judged_ns is None else later.judged_ns),
             ).fetchone()
             step = -1 if found is None else found[0]  # about a step that is not there: never read back
         self._judgments.append(
@@ -352,6 +354,7 @@ class _Rows:
                 step,
                 later.attempt,
                 later.action,
+                later.judged_ns,
                 stored(later.judgement.rubric),
                 self._rubric(later.rubric),
                 *_judged(later.judgement),

@@ -95,9 +95,14 @@ def _remove(connection: sqlite3.Connection, runs: RunFilter | None) -> dict[str,
     for table in _OF_STEPS:
         connection.execute(f"DELETE FROM {table} WHERE step IN (SELECT id FROM gone_step)")  # noqa: S608
     counts["step"] = connection.execute("DELETE FROM step WHERE id IN (SELECT id FROM gone_step)").rowcount
-    for table in _OF_RUNS:
-        connection.execute(f"DELETE FROM {table} WHERE run IN (SELECT id FROM gone)")  # noqa: S608
+    connection.execute("DELETE FROM judgment WHERE step IS NOT NULL AND step NOT IN (SELECT id FROM step)")
     counts["run"] = connection.execute("DELETE FROM run WHERE id IN (SELECT id FROM gone)").rowcount
+    for table in _OF_RUNS:  # also what a run left that was removed while it went on
+        connection.execute(f"DELETE FROM {table} WHERE run NOT IN (SELECT id FROM run)")  # noqa: S608
+    for table in _OF_STEPS:
+        connection.execute(
+            f"DELETE FROM {table} WHERE step IS NOT NULL AND step NOT IN (SELECT id FROM step)"  # noqa: S608
+        )
     counts["rubric"] = connection.execute(
         "DELETE FROM rubric WHERE id NOT IN (SELECT rubric FROM step WHERE rubric IS NOT NULL"
         " UNION SELECT own FROM candidate WHERE own IS NOT NULL"

@@ -17,6 +17,7 @@ class Merged(Record):
     """What became of the runs of one source."""
 
     added: int = 0
+    """Runs that were not there, or only as far as an interrupted merge had come."""
     known: int = 0
     """Runs that were there already, equal in every field."""
     judged: int = 0
@@ -45,6 +46,9 @@ def merge(into: TraceStore, source: TraceStore, *, where: RunFilter = EVERY_RUN)
             added += 1
         elif there == whole:
             known += 1
+        elif _is_torn(there, whole):
+            record_trajectory(into, whole)
+            added += 1
         elif there.model_copy(update={"judgements": ()}) == whole.model_copy(update={"judgements": ()}):
             ids = {one.id for one in there.judgements}
             new = [one for one in whole.judgements if one.id not in ids]
@@ -55,6 +59,12 @@ def merge(into: TraceStore, source: TraceStore, *, where: RunFilter = EVERY_RUN)
             differing.append(whole.run.id)
     into.flush()
     return Merged(added=added, known=known, judged=judged, differing=tuple(differing))
+
+
+def _is_torn(there: Trajectory, whole: Trajectory) -> bool:
+    """Whether a run is the beginning of another: a merge was killed in the middle of it."""
+    begun = there.run == whole.run and there.end is None and whole.end is not None
+    return begun and whole.steps[: len(there.steps)] == there.steps
 
 
 def _there(store: TraceStore, run_id: str) -> Trajectory | None:

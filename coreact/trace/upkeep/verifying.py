@@ -17,7 +17,7 @@ from coreact.errors import StoreError
 from coreact.rubric import Record
 from coreact.trace.records import Trajectory
 from coreact.trace.rows import read_trajectory, selected_runs
-from coreact.trace.rows.encoding import restored
+from coreact.trace.rows.encoding import restored, stored
 from coreact.trace.schema import inspect, open_to_read, store_error
 from coreact.trace.states import state_at
 from coreact.trace.store import EVERY_RUN
@@ -45,11 +45,27 @@ _REFERENCES = (
     ("observation row", "run", "SELECT id FROM observation WHERE run NOT IN (SELECT id FROM run)"),
     ("call row", "run", "SELECT id FROM call WHERE run NOT IN (SELECT id FROM run)"),
     ("judgement row", "run", "SELECT id FROM judgment WHERE run NOT IN (SELECT id FROM run)"),
-    ("step row", "rubric", "SELECT id FROM step WHERE rubric NOT IN (SELECT id FROM rubric)"),
-    ("attempt of step row", "rubric", "SELECT step FROM candidate WHERE own NOT IN (SELECT id FROM rubric)"),
-    ("judgement row", "rubric", "SELECT id FROM judgment WHERE rubric NOT IN (SELECT id FROM rubric)"),
+    (
+        "step row",
+        "rubric",
+        "SELECT id FROM step WHERE rubric IS NOT NULL AND rubric NOT IN (SELECT id FROM rubric)",
+    ),
+    (
+        "attempt of step row",
+        "rubric",
+        "SELECT step FROM candidate WHERE own IS NOT NULL AND own NOT IN (SELECT id FROM rubric)",
+    ),
+    (
+        "judgement row",
+        "rubric",
+        "SELECT id FROM judgment WHERE rubric IS NOT NULL AND rubric NOT IN (SELECT id FROM rubric)",
+    ),
     ("attempt of step row", "step", "SELECT step FROM candidate WHERE step NOT IN (SELECT id FROM step)"),
-    ("judgement row", "step", "SELECT id FROM judgment WHERE step NOT IN (SELECT id FROM step)"),
+    (
+        "judgement row",
+        "step",
+        "SELECT id FROM judgment WHERE step IS NOT NULL AND step <> -1 AND step NOT IN (SELECT id FROM step)",
+    ),
     (
         "judgement row",
         "evaluator",
@@ -145,7 +161,8 @@ def _wrong_hashes(connection: sqlite3.Connection) -> Iterator[Problem]:
 def _missing_content(connection: sqlite3.Connection) -> Iterator[Problem]:
     for what, query in _CONTENT:
         for who, content in connection.execute(
-            f"SELECT who, content FROM ({query}) WHERE content NOT IN (SELECT id FROM blob)"  # noqa: S608
+            f"SELECT who, content FROM ({query})"  # noqa: S608 - our own queries
+            " WHERE content IS NOT NULL AND content NOT IN (SELECT id FROM blob)"
         ):
             yield Problem(where=f"{what} {who}", what=f"the content {content} is missing")
 
@@ -185,7 +202,7 @@ def _inconsistent(connection: sqlite3.Connection, whole: Trajectory) -> Iterator
     rows = connection.execute(
         "SELECT DISTINCT rubric.id, lock FROM rubric JOIN step_latest AS step ON step.rubric = rubric.id"
         " WHERE step.run = ?",
-        (whole.run.id,),
+        (stored(whole.run.id),),
     )
     locks = {step.rubric.lock for step in whole.steps if step.rubric is not None}
     for number, lock in rows:

@@ -69,6 +69,22 @@ def test_the_same_prompt_and_completion_come_once(made: Any, tmp_path: Path, rea
         assert manifest.splits["train"].runs == 1
 
 
+@pytest.mark.parametrize("form", ["kto", "prm"])
+def test_what_is_called_good_and_bad_is_left_out(
+    made: Any, tmp_path: Path, read_rows: Rows, form: str
+) -> None:
+    runs = [
+        made.run([[made.trying(text, letters)]], run_id=f"run-{number}", started_ns=number)
+        for number, (text, letters) in enumerate(
+            (("Elbe", "mmm"), ("Elbe", "uuu"), ("Elbe", "mmm"), ("Oder", "mmm"))
+        )
+    ]
+    manifest = export(made.stored(*runs), tmp_path / "out", ExportSettings(format=form))
+    (row,) = read_rows(tmp_path / "out" / "train.jsonl")
+    assert row["run"] == "run-3"
+    assert manifest.left_out == {"contradictory": 3}
+
+
 def test_other_tools_make_another_prompt(made: Any, tmp_path: Path) -> None:
     run = made.golden(run_id="run-2", started_ns=2)
     first = run.steps[0].model_copy(update={"tools": ()})
@@ -169,6 +185,31 @@ def test_a_task_lies_in_one_split_whatever_runs_and_steps_it_has(
 def test_case_and_blanks_do_not_move_a_task(task: str, seed: int) -> None:
     odd = f"  {task.casefold()}\n"
     assert split_of(task, HALVES, seed) == split_of(odd, HALVES, seed)
+
+
+def test_turns_of_one_conversation_lie_in_one_split(made: Any, tmp_path: Path, read_rows: Rows) -> None:
+    questions = [f"Where does river {number} rise?" for number in range(40)]
+    by = {split_of(question, HALVES): question for question in questions}
+    asked = made.trying("The first answer.", "mmm", answers=True)
+    first = made.run([[asked]], run_id="run-1", question=by["train"], thread_id="thread")
+    second = made.run([[asked._replace(text="The second.")]], run_id="run-2", question=by["test"])
+    (step,), (after,) = first.steps, second.steps
+    ours = {"type": "human", "data": {"content": by["test"], "additional_kwargs": {"lc_source": "coreact"}}}
+    prompt = (ours, *step.prompt_added, step.attempts[0].message, *after.prompt_added)
+    second = second.model_copy(update={"steps": (after.model_copy(update={"prompt_added": prompt}),)})
+    manifest = export(
+        made.stored(first, second), tmp_path / "out", ExportSettings(format="sft", split=HALVES)
+    )
+    assert {name: count.rows for name, count in manifest.splits.items()} == {"train": 2, "test": 0}
+
+
+def test_a_run_without_a_message_of_the_user_goes_by_its_question(made: Any, tmp_path: Path) -> None:
+    run = made.run([[made.trying("Elbe", "mmm")]])
+    (step,) = run.steps
+    system = {"type": "system", "data": {"content": "Be brief."}}
+    run = run.model_copy(update={"steps": (step.model_copy(update={"prompt_added": (system,)}),)})
+    manifest = export(made.stored(run), tmp_path / "out", ExportSettings(format="sft", split=HALVES))
+    assert manifest.splits[split_of(run.run.question, HALVES)].rows == 1
 
 
 def test_shares_are_kept_and_the_seed_matters() -> None:
@@ -307,6 +348,91 @@ def test_half_characters_and_numbers_that_json_lacks_are_written_so_that_all_can
     else:
         for line in path.read_text(encoding="utf-8").splitlines():
             json.loads(line, parse_constant=lambda name: pytest.fail(name), parse_int=fits)
+
+
+def test_half_characters_in_ids_and_names_reach_the_manifest(made: Any, tmp_path: Path) -> None:
+    run = made.run([[made.trying("Elbe", "mmm", by="judge-\ud800")]], run_id="run-\udc80")
+    command = "coreact \udc80"
+    manifest = export(made.stored(run), tmp_path / "out", ExportSettings(format="sft"), command=command)
+    assert manifest.command == command
+    told = json.loads((tmp_path / "out" / MANIFEST).read_text(encoding="utf-8"))
+    assert (told["run_ids"], told["evaluators"], told["command"]) == (
+        ["run-\ufffd"],
+        ["judge-\ufffd"],
+        "coreact \ufffd",
+    )
+
+
+def broken(made: Any, message: Mapping[str, Any]) -> Any:
+    """A run whose second step has this message in its prompt."""
+    run = made.golden(run_id="run-2", question="Where does the Oder rise?", started_ns=2)
+    step = run.steps[1].model_copy(update={"prompt_added": (message,)})
+    return run.model_copy(update={"steps": (run.steps[0], step, *run.steps[2:])})
+
+
+@pytest.mark.parametrize("form", sorted(FORMATS))
+@pytest.mark.parametrize(
+    "message",
+    [{"type": "ai", "data": [1]}, {"type": "ai", "data": {"content": "", "additional_kwargs": [1]}}],
+)
+def test_a_run_with_a_message_that_is_none_is_left_out(
+    made: Any, tmp_path: Path, form: str, message: Mapping[str, Any]
+) -> None:
+    store = made.stored(made.golden(), broken(made, message))
+    manifest = export(store, tmp_path / "out", ExportSettings(format=form))
+    assert manifest.splits["train"].runs == 1
+    assert manifest.left_out["unreadable_message"] == (0 if form == "prm" else 1)
+
+
+def test_a_first_message_that_is_none_is_left_out_too(made: Any, tmp_path: Path) -> None:
+    run = broken(made, {})
+    step = run.steps[0].model_copy(update={"prompt_added": ({"type": "human", "data": "text"},)})
+    run = run.model_copy(update={"steps": (step,)})
+    manifest = export(made.stored(made.golden(), run), tmp_path / "out", ExportSettings(format="sft"))
+    assert manifest.left_out == {"unreadable_message": 1}
+
+
+@pytest.mark.parametrize("form", sorted(FORMATS))
+def test_what_is_nested_too_deeply_is_left_out(made: Any, tmp_path: Path, form: str) -> None:
+    deep: Any = 1
+    for _ in range(20_000):
+        deep = [deep]
+    calls = [{"name": "search", "args": {"query": deep}, "id": "c"}]
+    run = broken(made, {"type": "ai", "data": {"content": "", "tool_calls": calls}})
+    store = made.stored(made.golden(), run)
+    manifest = export(store, tmp_path / "out", ExportSettings(format=form))
+    assert manifest.splits["train"].runs >= 1
+    assert manifest.left_out["too_deeply_nested"] >= 1
+
+
+@pytest.mark.parametrize("at_ns", [-(10**20), 253_402_300_800 * 10**9])
+def test_a_time_that_no_reader_can_write_is_left_out_of_atif(made: Any, tmp_path: Path, at_ns: int) -> None:
+    run = made.golden(run_id="run-2")
+    step = run.steps[0].model_copy(update={"at_ns": at_ns})
+    run = run.model_copy(update={"steps": (step, *run.steps[1:])})
+    manifest = export(made.stored(made.golden(), run), tmp_path / "out", ExportSettings(format="atif"))
+    assert (manifest.splits["train"].rows, manifest.left_out) == (1, {"time_out_of_range": 1})
+
+
+@pytest.mark.parametrize("name", [".", "/"])
+def test_a_folder_without_a_name_of_its_own_is_one_like_others(
+    made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").write_text("")
+    with pytest.raises(ExportError, match="exists already"):
+        export(made.stored(made.golden()), name, ExportSettings(format="sft"))
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_the_folder_one_stands_in_may_be_filled(
+    made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    export(made.stored(made.golden()), ".", ExportSettings(format="sft"))
+    assert (tmp_path / "out" / MANIFEST).exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_writing_outside_a_block_is_not_possible_by_name(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from coreact.rubric import Rubric
+from coreact.rubric import Action, Rubric, ToolCall
 from coreact.trace import Trajectory
 from coreact.trace.export import FORMATS, ExportSettings, Left, Row, rows_of
 from coreact.trace.export.formats.ranking import ranks
@@ -102,7 +102,10 @@ def group(made: Any, *verdicts: str) -> Trajectory:
         (("umm", "muu"), 0, {"essential_fails": 1}),
         (("pmm", "muu"), 0, {"essential_fails": 1}),
         (("umm", "uuu"), 1, {}),
-        (("umm", "?uu"), 1, {}),
+        (("umm", "?uu"), 0, {"undecided": 1}),
+        (("m?m", "mpm"), 0, {"undecided": 1}),  # 0.75 to 1 beside 0.875
+        (("m?m", "muu"), 1, {}),
+        (("?mm", "mmu"), 0, {"undecided": 1}),  # the first may fail what the second meets
     ],
 )
 def test_which_attempts_are_a_pair(
@@ -112,6 +115,27 @@ def test_which_attempts_are_a_pair(
     assert len(rows(run, "dpo")) == pairs
     assert left(run, "dpo") == reasons
     assert len(rows(run, "openai-preference")) == pairs
+
+
+def test_a_failed_attempt_is_never_chosen_over_one_that_passed(made: Any) -> None:
+    # Two calls that are worth 1 and 0.5, so it fails; beside it 0.625, which passes.
+    run = group(made, "mmm", "upm")
+    (half,) = group(made, "mmu").steps[0].attempts[0].judgements
+    (step,) = run.steps
+    first = step.attempts[0]
+    second = Action(call=ToolCall(name="search", arguments={"query": "more"}, id="c2"))
+    first = first.model_copy(
+        update={"actions": (*first.actions, second), "judgements": (*first.judgements, half)}
+    )
+    run = run.model_copy(update={"steps": (step.model_copy(update={"attempts": (first, step.attempts[1])}),)})
+    assert [row["label"] for row in rows(run, "kto")] == [False, True]
+    assert left(run, "dpo") == {"essential_fails": 1}
+    assert rows(run, "dpo") == []
+
+
+def test_a_ranking_that_unknown_verdicts_could_turn_round_is_none(made: Any) -> None:
+    assert left(group(made, "m?m", "mpm"), "ranking") == {"undecided": 2}
+    assert [row["ranks"] for row in rows(group(made, "m?m", "muu"), "ranking")] == [[1.0, 2.0]]
 
 
 def test_the_same_proposal_twice_is_no_pair(made: Any) -> None:
@@ -361,3 +385,148 @@ def test_a_rewritten_history_leaves_earlier_prompts_as_they_were(made: Any) -> N
     run = run.model_copy(update={"steps": (*run.steps[:2], last)})
     prompts = [said(row["prompt"]) for row in rows(run, "sft", rubric="stripped")]
     assert prompts == [HISTORY[:1], HISTORY[:3], [HISTORY[0], ("user", "summary")]]
+
+
+# --- several actions in one attempt ---------------------------------------------------------
+
+
+def two_actions(made: Any, *later: Any) -> Trajectory:
+    """One attempt that calls two tools: the first is good, the second bad; with later judgements."""
+    run = made.run([[made.trying("Elbe", "mmm")]])
+    (step,) = run.steps
+    (tried,) = step.attempts
+    second = Action(call=ToolCall(name="delete", arguments={"x": 1}, id="c2"))
+    bad = made.run([[made.trying("Elbe", "uuu")]]).steps[0].attempts[0].judgements
+    tried = tried.model_copy(
+        update={"actions": (*tried.actions, second), "judgements": (*tried.judgements, *bad)}
+    )
+    step = step.model_copy(update={"attempts": (tried,)})
+    return run.model_copy(update={"steps": (step,), "judgements": later})
+
+
+def about(made: Any, action: int | None, verdicts: str, **fields: Any) -> Any:
+    return made.later(verdicts, 0, 0).model_copy(update={"action": action, **fields})
+
+
+def asked(run: Trajectory, **settings: Any) -> list[tuple[str, str]]:
+    """The action and the status of each judge row."""
+    found = rows(run, "judge", **settings)
+    told = [json.loads(row["prompt"][0]["content"].split("\n\n", 1)[1])["next_step"] for row in found]
+    return [(text.split()[0], row["status"]) for text, row in zip(told, found, strict=True)]
+
+
+def test_a_review_of_the_second_action_alone_is_about_that_action(made: Any) -> None:
+    run = two_actions(made, about(made, 1, "uuu"))
+    assert asked(run, evaluator="judge-b") == [("delete", "unmet")] * 3
+    assert left(run, "kto", evaluator="judge-b") == {"not_judged": 1}
+
+
+def test_a_judgement_that_comes_again_stays_with_its_action(made: Any) -> None:
+    first = about(made, 0, "!mm")
+    again = about(made, 0, "mmm", supersedes=first.id)
+    run = two_actions(made, first, about(made, 1, "uuu"), again)
+    assert asked(run, evaluator="judge-b") == [("search", "met")] * 3 + [("delete", "unmet")] * 3
+    assert [row["label"] for row in rows(run, "kto", evaluator="judge-b")] == [False]
+
+
+@pytest.mark.parametrize("action", [None, 9])
+def test_a_judgement_about_no_action_fills_no_gap(made: Any, action: int | None) -> None:
+    run = two_actions(made, about(made, 0, "mmm"), about(made, action, "mmm"))
+    for form in ("kto", "sft"):
+        assert left(run, form, evaluator="judge-b") == {"not_judged": 1}
+    assert asked(run, evaluator="judge-b") == [("search", "met")] * 3
+
+
+def test_the_last_judgement_says_which_rubric_counts(made: Any) -> None:
+    other = made.rubric.model_copy(update={"threshold": 0.9})
+    old, second = about(made, 0, "uuu"), about(made, 1, "uuu", rubric=other)
+    run = two_actions(made, old, second, about(made, 0, "mmm"))
+    assert asked(run, evaluator="judge-b") == [("search", "met")] * 3
+
+
+def test_judgements_by_different_rubrics_make_no_label(made: Any) -> None:
+    other = made.rubric.model_copy(update={"threshold": 0.9})
+    run = two_actions(made, about(made, 0, "mmm"), about(made, 1, "mmm", rubric=other))
+    assert left(run, "kto", evaluator="judge-b") == {"not_judged": 1}
+    assert asked(run, evaluator="judge-b") == [("delete", "met")] * 3
+
+
+# --- what the model was told about, and what still stands -----------------------------------
+
+
+def test_feedback_is_about_the_best_attempt_so_far(made: Any) -> None:
+    run = made.run(
+        [
+            [
+                made.trying("the best", "muu", "candidate"),
+                made.trying("as good", "muu", "candidate"),
+                made.trying("the worst", "uuu", "candidate"),
+                made.trying("mended", "mmm", "retry", made.feedback),
+            ]
+        ]
+    )
+    (row,) = rows(run, "correction", rubric="stripped")
+    assert said(row["prompt"]) == [("user", QUESTION), ("assistant", "the best"), ("tool", made.feedback)]
+
+
+def spoken(text: str, kind: str = "human") -> dict[str, Any]:
+    return {"type": kind, "data": {"content": text}}
+
+
+def edited(made: Any, message: dict[str, Any]) -> Trajectory:
+    """A run whose first proposal stands in the history as another message."""
+    run = made.run([[made.trying("Elbe", "mmm")], [made.trying("There.", "mmm", answers=True)]])
+    first, last = run.steps
+    last = last.model_copy(update={"prompt_added": (message, *last.prompt_added[1:])})
+    return run.model_copy(update={"steps": (first, last)})
+
+
+def test_a_call_that_was_edited_is_no_example_of_the_model(made: Any) -> None:
+    calls = [{"name": "search", "args": {"query": "Something else"}, "id": "call-0-0"}]
+    run = edited(made, {"type": "ai", "data": {"content": "", "tool_calls": calls}})
+    (row,) = rows(run, "openai")
+    assert [one["weight"] for one in row["messages"] if one["role"] == "assistant"] == [0, 1]
+    assert left(run, "openai") == {"history_was_rewritten": 1}
+    (row,) = rows(run, "turn-rewards")
+    assert [node["sampled"] for node in row["nodes"]] == [False, False, False, True]
+    assert row["info"] == {"turn_rewards": [1.0]}
+    (row,) = rows(run, "atif")
+    said_so = [step["tool_calls"][0]["arguments"]["query"] for step in row["steps"] if step.get("tool_calls")]
+    assert said_so == ["Elbe", "Something else"]
+
+
+def test_a_text_whose_own_criteria_were_taken_out_is_the_same_proposal(made: Any) -> None:
+    calls = [{"name": "search", "args": {"query": "Elbe"}, "id": "call-0-0"}]
+    run = edited(made, {"type": "ai", "data": {"content": "shorter", "tool_calls": calls}})
+    assert left(run, "openai") == {"history_was_rewritten": 1}
+    tried = run.steps[0].attempts[0].model_copy(update={"own": made.rubric})
+    run = run.model_copy(
+        update={"steps": (run.steps[0].model_copy(update={"attempts": (tried,)}), run.steps[1])}
+    )
+    (row,) = rows(run, "openai")
+    assert [one["weight"] for one in row["messages"] if one["role"] == "assistant"] == [1, 1]
+
+
+def test_rewards_stay_with_their_turns_where_an_earlier_turn_is_in_the_thread(made: Any) -> None:
+    run = made.run(
+        [
+            [made.trying("Elbe", "muu")],
+            [made.trying("Rhine", "mmm")],
+            [made.trying("Done.", "mmm", answers=True)],
+        ]
+    )
+    first, second, last = run.steps
+    turns = (spoken("Hello?"), spoken("An old answer.", "ai"), *first.prompt_added)
+    first = first.model_copy(update={"prompt_added": turns})
+    second = second.model_copy(update={"prompt_kept": 3})
+    # A summary takes the place of the first step.
+    summary = (spoken("(a summary)"), *last.prompt_added)
+    last = last.model_copy(update={"prompt_kept": 3, "prompt_added": summary})
+    run = run.model_copy(update={"steps": (first, second, last)})
+    (row,) = rows(run, "turn-rewards")
+    answered = [node["message"]["content"] for node in row["nodes"] if node["sampled"]]
+    assert len(answered) == len(row["info"]["turn_rewards"])
+    assert "An old answer." not in answered
+    assert answered[-1] == "Done."
+    assert row["info"]["turn_rewards"][-1] == 1.0
+    assert left(run, "turn-rewards") == {"history_was_rewritten": 2}

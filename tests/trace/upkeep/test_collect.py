@@ -108,6 +108,32 @@ def test_a_writer_that_lives_on_does_not_refer_to_what_is_gone(tmp_path: Path) -
     assert verify(path).whole
 
 
+def test_what_a_removed_run_goes_on_to_record_goes_the_next_time(tmp_path: Path) -> None:
+    path = tmp_path / "traces.db"
+    store = SQLiteTraceStore(path)
+    whole = sample_trajectory("a")
+    store.start(whole.run)
+    store.step(whole.steps[0])
+    store.flush()
+    collect(path, runs=RunFilter())
+    store.step(whole.steps[1])
+    store.observation(whole.observations[2])
+    store.judgement(whole.judgements[0])
+    store.close()
+    collect(path)
+    assert set(counts(path).values()) == {0}
+    assert verify(path).whole
+
+
+def test_a_run_that_is_removed_while_runs_are_read_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "traces.db"
+    stored(path, "a", "b", "c")
+    reading = SQLiteTraceStore(path).trajectories()
+    seen = [next(reading).run.id]
+    collect(path, runs=RunFilter(ids=("b",)))
+    assert seen + [one.run.id for one in reading] == ["a", "c"]
+
+
 @pytest.mark.parametrize("reading", [False, True])
 def test_a_reader_does_not_stop_it(tmp_path: Path, reading: bool) -> None:
     path = tmp_path / "traces.db"

@@ -46,6 +46,18 @@ def test_a_run_that_differs_is_named_and_left_alone(fresh: Callable[[str], Trace
     source.close()
 
 
+def test_an_interrupted_merge_is_finished_by_the_next_one(fresh: Callable[[str], TraceStore]) -> None:
+    into, source = fresh("into"), filled(fresh("source"), "a")
+    whole = sample_trajectory("a")
+    into.start(whole.run)
+    into.step(whole.steps[0])
+    assert merge(into, source) == Merged(added=1)
+    assert into.trajectory("a") == whole
+    assert merge(into, source) == Merged(known=1)
+    into.close()
+    source.close()
+
+
 def test_judgements_made_elsewhere_come_over(fresh: Callable[[str], TraceStore]) -> None:
     into, source = filled(fresh("into"), "a"), filled(fresh("source"), "a")
     more = sample_trajectory("a").judgements[0].model_copy(update={"id": "more", "note": "seen again"})

@@ -10,8 +10,8 @@ import pytest
 
 from coreact.errors import StoreError
 from coreact.testing import record_into, sample_trajectory
-from coreact.trace import SQLiteTraceStore
-from coreact.trace.upkeep import verify
+from coreact.trace import Attempt, RunRecord, SQLiteTraceStore, StepRecord
+from coreact.trace.upkeep import Problem, verify
 
 
 @pytest.fixture
@@ -65,6 +65,26 @@ def test_damage_is_found_and_named(path: Path, damage: str, where: str, what: st
     assert not found.whole
     named = [problem for problem in found.problems if where in problem.where and what in problem.what]
     assert named, found.problems
+
+
+def test_a_store_without_rubrics_or_with_nothing_is_whole(tmp_path: Path) -> None:
+    store = SQLiteTraceStore(tmp_path / "bare.db")
+    store.start(RunRecord(id="r\udc80", question="q"))
+    store.step(StepRecord(run="r\udc80", index=0, attempts=(Attempt(index=0, source="first", message={}),)))
+    lost = sample_trajectory("r").judgements[0]
+    store.judgement(lost.model_copy(update={"step": 77}))
+    store.close()
+    assert verify(tmp_path / "bare.db", states=True).problems == (
+        Problem(where="judgement row 1", what="the run is missing"),
+    )
+
+
+def test_damaged_messages_are_found_by_their_states(tmp_path: Path) -> None:
+    store = SQLiteTraceStore(tmp_path / "odd.db")
+    store.start(RunRecord(id="r", question="q"))
+    store.step(StepRecord(run="r", index=0, state_digest="x", prompt_added=({"type": "nobody"},)))
+    store.close()
+    assert "cannot be read" in verify(tmp_path / "odd.db", states=True).problems[0].what
 
 
 def test_looking_changes_nothing(path: Path) -> None:

@@ -19,17 +19,23 @@ from coreact.judge import Cost
 from coreact.trace.export.decisions import Candidate, Decision, Run
 from coreact.trace.export.messages import Message
 from coreact.trace.export.rows import Format, Left, Row
+from coreact.trace.export.standing import follows
 from coreact.trace.records import ObservationRecord, StepRecord
 
 VERSION = "ATIF-v1.7"
 """`schema_version` of the documents."""
 
+_FIRST = -62_135_596_800 * 10**9  # ISO 8601 writes the years 1 to 9999
+_END = 253_402_300_799 * 10**9
 _SOURCES = {"system": "system", "developer": "system", "user": "user"}
 
 
 def rows(run: Run) -> Iterator[Row | Left]:
     """The whole run as one document."""
     trajectory = run.trajectory
+    if not all(_FIRST <= step.at_ns < _END for step in trajectory.steps):
+        yield Left("time_out_of_range")
+        return
     steps = [*_steps(run)]
     if not steps:
         yield Left("no_steps")
@@ -89,8 +95,7 @@ def _steps(run: Run) -> Iterator[dict[str, Any]]:
 def _new(decision: Decision, before: Decision | None) -> list[Message]:
     """The messages of a prompt that no step has told yet."""
     added = decision.messages[decision.kept : decision.size]
-    told = before is not None and before.chosen is not None and decision.kept == before.size
-    return added[1:] if told and added and added[0]["role"] == "assistant" else added
+    return added[1:] if before is not None and follows(decision, before) else added
 
 
 def _answer(step: dict[str, Any], call: str | None, content: Any) -> None:

@@ -9,6 +9,7 @@ stands where their results would, as an agent sees a call that is handed back.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from statistics import fmean
 
 from coreact.trace.export.decisions import Run
 from coreact.trace.export.demonstrations import refused
@@ -16,15 +17,16 @@ from coreact.trace.export.formats.sft import COLUMNS
 from coreact.trace.export.labels import evaluators_of
 from coreact.trace.export.messages import Message, user_message
 from coreact.trace.export.rows import Format, Left, Row
+from coreact.trace.records import Attempt
 
 
 def rows(run: Run) -> Iterator[Row | Left]:
-    """The retries of a run that passed where the attempt before them failed."""
+    """The retries of a run that passed where the attempt that they were told about failed."""
     for decision in run.decisions:
         for candidate in decision.candidates:
             if candidate.attempt.source != "retry" or candidate.at == 0:
                 continue
-            bad = decision.candidates[candidate.at - 1]
+            bad = max(decision.candidates[: candidate.at], key=lambda one: _worth(one.attempt))
             if bad.label.passed is not False:
                 yield Left(bad.label.undecided or "nothing_to_correct")
                 continue
@@ -50,6 +52,15 @@ def rows(run: Run) -> Iterator[Row | Left]:
                 evaluators_of((bad.label, candidate.label)),
                 lock,
             )
+
+
+def _worth(attempt: Attempt) -> tuple[float, float]:
+    """What the loop ranks attempts by: it tells the model about the best one so far, the first of equals."""
+    judged = attempt.outcomes
+    if not judged:
+        return 0.0, 0.0
+    passed = fmean({True: 1.0, None: 0.5, False: 0.0}[one.passed] for one in judged)
+    return passed, fmean(0.5 if one.score is None else one.score for one in judged)
 
 
 def _handed_back(bad: Message, feedback: str) -> list[Message]:

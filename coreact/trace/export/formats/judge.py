@@ -37,7 +37,8 @@ def _rows(run: Run, decision: Decision, candidate: Candidate) -> Iterator[Row | 
         return
     criteria = {criterion.id: criterion for criterion in rubric}
     seen = [one for one in run.trajectory.observations if one.step < decision.step.index]
-    for action, judged in zip(candidate.attempt.actions, candidate.label.judged, strict=False):
+    for at, judged in candidate.label.judged.items():
+        action = candidate.attempt.actions[at]
         for verdict in judged.verdicts:
             if verdict.status == "unknown":
                 yield Left("instrument" if verdict.fault == "instrument" else "unknown")

@@ -33,6 +33,7 @@ def rows(run: Run) -> Iterator[Row | Left]:
                 decision.row_key(candidate),
                 label.evaluators,
                 lock,
+                label.passed,
             )
 
 
@@ -40,6 +41,7 @@ FORMAT = Format(
     name="kto",
     about="single attempts that passed or failed, for TRL's KTOTrainer",
     rows=rows,
+    labelled=True,
     columns={
         "prompt": "messages",
         "completion": "messages",

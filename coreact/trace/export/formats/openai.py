@@ -3,7 +3,8 @@
 The conversation as it stands in the agent's history: guidance and rejected attempts were never part of it,
 so `rubric` makes no difference here. Weight 1 has what may be shown as an example, 0 everything else that
 the assistant said, earlier turns included. Where the history was rewritten during the run (a summary took
-its place) the row is that of the last step's prompt, and what no longer stands in it is not trained.
+its place, a person edited a call) the row is that of the last step's prompt, and what no longer stands in it
+as it was proposed is not trained.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from coreact.trace.export.demonstrations import refused
 from coreact.trace.export.labels import evaluators_of
 from coreact.trace.export.messages import without_thoughts
 from coreact.trace.export.rows import Format, Left, Row
+from coreact.trace.export.standing import standing
 
 
 def rows(run: Run) -> Iterator[Row | Left]:
@@ -24,15 +26,15 @@ def rows(run: Run) -> Iterator[Row | Left]:
     if not run.decisions:
         return
     last = run.decisions[-1]
-    standing = _standing(run)
+    places = standing(run)
     shown: dict[int, Candidate] = {}
-    for at, candidate in standing.items():
+    for at, candidate in places.items():
         reason = refused(candidate, undecided=run.settings.undecided)
         if reason is None:
             shown[at] = candidate
         else:
             yield Left(reason)
-    rewritten = sum(one.chosen is not None for one in run.decisions) - len(standing)
+    rewritten = sum(one.chosen is not None for one in run.decisions) - len(places)
     if rewritten:
         yield Left("history_was_rewritten", rewritten)
     conversation = [*last.history, *([] if last.chosen is None else [last.chosen.message])]
@@ -49,28 +51,6 @@ def rows(run: Run) -> Iterator[Row | Left]:
         del row["tools"], row["parallel_tool_calls"]
     key = hashlib.sha256(last.key + last.row_key(*([] if last.chosen is None else [last.chosen])))
     yield Row(row, key.digest()[:16], evaluators_of(one.label for one in shown.values()))
-
-
-def _standing(run: Run) -> dict[int, Candidate]:
-    """The selected attempts by their place in the last conversation.
-
-    One stands right behind its own prompt in the prompt of the step after, unless history was rewritten.
-    """
-    standing: dict[int, Candidate] = {}
-    before = 0
-    for decision in run.decisions:
-        kept = {at: one for at, one in standing.items() if at < decision.kept}
-        if (
-            before in standing
-            and decision.kept == before
-            and decision.size > before
-            and decision.messages[before]["role"] == "assistant"
-        ):
-            kept[before] = standing[before]
-        standing, before = kept, decision.size
-        if decision.chosen is not None:
-            standing[before] = decision.chosen
-    return standing
 
 
 FORMAT = Format(

@@ -47,7 +47,7 @@ def rows(run: Run) -> Iterator[Row | Left]:
             "task": run.trajectory.run.question,
         }
         text = json.dumps([row["prompt"], completions], ensure_ascii=True)
-        yield Row(row, hashlib.sha256(text.encode()).digest()[:16], evaluators_of(used))
+        yield Row(row, hashlib.sha256(text.encode()).digest()[:16], evaluators_of(used), label=labels)
 
 
 def _act(action: Action) -> str:
@@ -60,5 +60,6 @@ FORMAT = Format(
     name="prm",
     about="runs with a label for each step, for readers of Math-Shepherd and PRM800K",
     rows=rows,
+    labelled=True,
     columns={"prompt": "text", "completions": "texts", "labels": "bools", "run": "text", "task": "text"},
 )

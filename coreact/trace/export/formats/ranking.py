@@ -8,16 +8,20 @@ what evidence.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import Any
 
 from coreact.trace.export.decisions import Candidate, Decision, Run
 from coreact.trace.export.json_text import json_text
-from coreact.trace.export.labels import evaluators_of
+from coreact.trace.export.labels import Label, evaluators_of, surely_above
 from coreact.trace.export.rows import SOURCE, Format, Left, Row
 
 
 def rows(run: Run) -> Iterator[Row | Left]:
-    """The decisions of a run with two or more attempts of different worth under one rubric."""
+    """The decisions of a run with two or more attempts of different worth under one rubric.
+
+    Where unknown verdicts leave their order open, the decision is left out.
+    """
     for decision in run.decisions:
         ranked: list[Candidate] = []
         for candidate in decision.candidates:
@@ -32,8 +36,16 @@ def rows(run: Run) -> Iterator[Row | Left]:
             yield from [Left("alone_in_its_step")] * len(ranked)
         elif len(set(scores)) == 1:
             yield Left("all_tied", len(ranked))
+        elif any(_is_open(one.label, other.label) for one, other in combinations(ranked, 2)):
+            yield Left("undecided", len(ranked))
         else:
             yield _row(run, decision, ranked, ranks(scores))
+
+
+def _is_open(label: Label, other: Label) -> bool:
+    """Whether unknown verdicts leave open which one is better."""
+    known = all(low == high for low, high in (label.bounds, other.bounds))
+    return not known and not surely_above(label, other) and not surely_above(other, label)
 
 
 def ranks(scores: Sequence[float]) -> list[float]:

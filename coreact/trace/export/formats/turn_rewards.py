@@ -2,8 +2,10 @@
 
 prime-rl's turn credit reads `trace.info["turn_rewards"]`: a number or null for each assistant turn, null
 where a turn was not scored. Around it stands what of a verifiers trace (0.4) a record has: its message
-nodes, each with its parent, and which of them were sampled. It is a reconstruction from the sources of both
-projects: nothing that reads it was run, and token ids, which training needs, are not in a record.
+nodes, each with its parent, and which of them were sampled: the turns of this run that still stand in its
+last conversation as they were proposed. Each of them, and no other, has a place among the rewards. It is a
+reconstruction from the sources of both projects: nothing that reads it was run, and token ids, which
+training needs, are not in a record.
 """
 
 from __future__ import annotations
@@ -17,36 +19,29 @@ from coreact.trace.export.json_text import json_text
 from coreact.trace.export.labels import evaluators_of
 from coreact.trace.export.messages import Message
 from coreact.trace.export.rows import Format, Left, Row
+from coreact.trace.export.standing import standing
 
 
 def rows(run: Run) -> Iterator[Row | Left]:
     """The run, if any of its turns has a score."""
-    rewards: list[float | None] = []
-    labels = []
-    for decision in run.decisions:
-        chosen = decision.chosen
-        masked = "nothing_selected" if chosen is None else chosen.label.masked
-        if masked is not None:
-            yield Left(masked)
-        if chosen is not None:
-            rewards.append(chosen.label.score)
-            labels.append(chosen.label)
+    places = standing(run)
+    labels = [places[at].label for at in sorted(places)]
+    yield from (Left("nothing_selected") for decision in run.decisions if decision.chosen is None)
+    yield from (Left(label.masked) for label in labels if label.masked is not None)
+    rewritten = sum(decision.chosen is not None for decision in run.decisions) - len(places)
+    if rewritten:
+        yield Left("history_was_rewritten", rewritten)
+    rewards = [label.score for label in labels]
     if not any(reward is not None for reward in rewards):
         return
     last = run.decisions[-1]
     conversation = [*last.history, *([] if last.chosen is None else [last.chosen.message])]
-    sampled = [at for at, message in enumerate(conversation) if message["role"] == "assistant"][
-        -len(rewards) :
-    ]
-    if len(sampled) != len(rewards):
-        yield Left("history_was_rewritten", len(rewards))
-        return
     end = run.trajectory.end
     row = {
         "id": run.id,
         "task": run.trajectory.run.question,
         "nodes": [
-            {"parent": at - 1 if at else None, "message": _flat(message), "sampled": at in sampled}
+            {"parent": at - 1 if at else None, "message": _flat(message), "sampled": at in places}
             for at, message in enumerate(conversation)
         ],
         "reward": None if end is None else end.score,
