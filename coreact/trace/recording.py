@@ -47,7 +47,7 @@ def record_trajectory(store: TraceStore, trajectory: Trajectory) -> None:
 
 
 def missing_of(stored: Trajectory, told: Trajectory) -> Trajectory | None:
-    """What a store lacks of a run that is told again, as something to be recorded; None where it lacks nothing.
+    """What a store lacks of a run that is told again, to be recorded; None where it lacks nothing.
 
     A run that goes on after it was first read, or whose recording was killed, has fewer steps or observations
     in the store, or no end. Its steps are taken anew from the first that differs; those before it stay, with
@@ -102,7 +102,7 @@ def _decision(step: StepRecord) -> tuple[object, ...]:
 
 
 def _new_judgements(stored: Trajectory, told: Trajectory) -> tuple[JudgementRecord, ...]:
-    """Those that are not stored under their id; nor under another one, as where the run itself was exported."""
+    """Those that are stored neither under their id nor under another, as where the run was exported."""
     ids = {one.id for one in stored.judgements}
     come = {one.id for one in told.judgements}
     others = Counter(_judged(one) for one in stored.judgements if one.id not in come)

@@ -240,16 +240,16 @@ class _Viewer:
     def _judged(self, request: Request, values: dict[str, str]) -> Response:
         whole = self._store.trajectory(values.get("id", ""))
         item = review.item_at(whole, *(_whole_number(values.get(name), name) for name in _PLACE))
+        selected = {name: values[name] for name in FIELDS if values.get(name)}
         if values.get("digest") != item.digest:
+            place = {name: values[name] for name in ("id", *_PLACE)}
             return self._page(
                 "error.html",
                 409,
                 title="It has changed",
                 what="This step was decided again while you looked at it; nothing was saved.",
                 remedy="Look again: what you judged is no longer what is stored.",
-                again=link(
-                    "/review", **{name: values[name] for name in ("id", *_PLACE)}, **_selected(values)
-                ),
+                again=link("/review", **place, **selected),
             )
         record = review.human_judgement(
             item,
@@ -263,7 +263,7 @@ class _Viewer:
         )
         self._store.judgement(record)
         self._store.flush()
-        return RedirectResponse(link("/review", saved=record.id, **_selected(values)), status_code=303)
+        return RedirectResponse(link("/review", saved=record.id, **selected), status_code=303)
 
     # --- what goes wrong --------------------------------------------------------------------
 
@@ -318,17 +318,14 @@ def _messages_read() -> Iterator[None]:
         yield
     except (AttributeError, IndexError, KeyError, TypeError) as error:
         raise ConfigError(
-            f"A message of these runs has not the shape that LangChain writes ({type(error).__name__}: {error}).",
+            "A message of these runs has not the shape that LangChain writes"
+            f" ({type(error).__name__}: {error}).",
             remedy="Leave that run out; `Raw prompt` of its steps shows what stands in it.",
         ) from error
 
 
 def _given(request: Request) -> dict[str, str]:
     return {name: request.query_params.get(name, "").strip() for name in FIELDS}
-
-
-def _selected(values: dict[str, str]) -> dict[str, str]:
-    return {name: values[name] for name in FIELDS if values.get(name)}
 
 
 def _place(request: Request) -> tuple[int, int, int]:

@@ -58,6 +58,8 @@ class Item(NamedTuple):
     margin: float | None
     """How far its score is from the pass mark, in [0, 1]; None without a score."""
     selected: bool
+    recorded_ns: int
+    """When the step was recorded."""
 
     @property
     def urgency(self) -> tuple[int, int, float, str, int, int, int]:
@@ -127,6 +129,7 @@ def items_of(trajectory: Trajectory) -> Iterator[Item]:
                     unknown=sum(one.status == "unknown" for one in own.verdicts),
                     margin=None if own.score is None else abs(own.score - step.rubric.threshold),
                     selected=attempt.selected,
+                    recorded_ns=step.at_ns,
                 )
 
 
@@ -165,17 +168,16 @@ class KeptItems:
         """The items of each run, in order.
 
         Raises:
-            RunNotFoundError: one of them is gone.
             StoreError: the store cannot be read.
         """
         for run, version in self._versions(runs).items():
+            if version is None:  # removed since
+                continue
             with self._lock:
                 known = self._kept.get(run)
             if known is None or known[0] != version:
-                known = (
-                    version,
-                    tuple(items_of(self._store.trajectory(run))),
-                )  # at worst newer: read once more
+                # Read after its version: at worst it is read once more.
+                known = version, tuple(items_of(self._store.trajectory(run)))
             with self._lock:
                 self._kept[run] = known
                 self._kept.move_to_end(run)
@@ -196,7 +198,8 @@ class KeptItems:
 
 _VERSION = (
     "SELECT question, started_ns, ended_ns, (SELECT max(step.id) FROM step WHERE step.run = run.id),"
-    " (SELECT max(judgment.id) FROM judgment WHERE judgment.run = run.id AND uid IS NOT NULL) FROM run WHERE id = ?"
+    " (SELECT max(judgment.id) FROM judgment WHERE judgment.run = run.id AND uid IS NOT NULL)"
+    " FROM run WHERE id = ?"
 )
 
 
@@ -266,6 +269,7 @@ def human_judgement(
         action=item.action,
         rubric=item.rubric,
         judgement=judged(item.rubric, verdicts),
+        judged_ns=item.recorded_ns,
         evaluator=Evaluator(name=reviewer, version="", kind="human"),
         supersedes=None if before is None else before.id,
         note=note,

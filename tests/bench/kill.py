@@ -20,6 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from coreact.errors import RunNotFoundError
 from coreact.testing import sample_trajectory
 from coreact.trace import SQLiteTraceStore
 from coreact.trace.backlog import BATCH
@@ -82,9 +83,10 @@ def main() -> int:
             flushed, taken = kill_once(path, f"run-{number:04d}", after=draw.uniform(0, 0.25))
             broken += not verify(path).whole
             store = SQLiteTraceStore(path)
-            stored = (
-                [step.index for step in store.trajectory(f"run-{number:04d}").steps] if store.runs() else []
-            )
+            try:
+                stored = [step.index for step in store.trajectory(f"run-{number:04d}").steps]
+            except RunNotFoundError:  # killed before its first batch
+                stored = []
             store.close()
             lost_flushed += stored != list(range(len(stored))) or len(stored) <= flushed
             losses.append(max(0, taken + 1 - len(stored)))

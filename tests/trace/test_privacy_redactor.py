@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -37,6 +38,46 @@ FOUND = {
     "cut off: -----BEGIN PRIVATE KEY-----\nb3Blbn": ("cut off: [private_key:", "]"),
 }  # fmt: skip
 
+WHOLE = {
+    'password="correct horse, battery; (staple)" rest': '" rest',
+    "{'password': 'x'}": "'}",
+    '{"DB_PASSWORD": "a b", "n": 1}': '", "n": 1}',
+    '{"userPassword": "say \\"hi there\\" now", "n": 1}': '", "n": 1}',
+    '{"args": "{\\"password\\": \\"a b, \\\\\\"c\\\\\\" d\\"}"}': '\\"}"}',
+    'password: "one sk-abcdefghijklmnop1234 two ann@example.org three" rest': '" rest',
+    "password = 'cut off, in the middle": "",
+    "GET / HTTP/1.1\r\nCookie: a=b; c=d e\r\nHost: x": "\r\nHost: x",
+    "Set-Cookie: id=x; Path=/": "",
+    'Authorization: Digest username="me", response="abc"\nnext': "\nnext",
+    "curl -H 'Authorization: x y' there": "' there",
+    'curl -H "Cookie: a=b; c=d" there': '" there',
+    "authorization: AWS4-HMAC Credential=me/x, Signature=y": "",
+}
+"""What a secret is as a whole, each with what stays behind it."""
+
+
+@pytest.mark.parametrize("text", WHOLE)
+def test_a_value_beside_its_name_goes_whole(text: str) -> None:
+    clean = Redactor(key=KEY).text(text)
+    assert re.fullmatch(r"[^\[]*\[secret:[0-9a-f]{8}\]" + re.escape(WHOLE[text]), clean, re.DOTALL)
+    assert Redactor().text(clean) == clean
+    assert Redactor().replaced(["before", text, "after"]).keys() == {text}
+
+
+def test_a_call_written_as_json_shows_no_more_than_its_arguments() -> None:
+    from coreact.trace.privacy.walking import redacted
+    from coreact.trace.records import StepRecord
+
+    args = {"password": "open sesame, please"}
+    raw = [{"function": {"name": "login", "arguments": json.dumps(args)}}]
+    data = {"tool_calls": [{"name": "login", "args": args}], "additional_kwargs": {"tool_calls": raw}}
+    step = StepRecord(run="r", index=0, prompt_added=({"type": "ai", "data": data},))
+    found = redacted(step, Redactor(key=KEY)).prompt_added[0]["data"]
+    written = found["additional_kwargs"]["tool_calls"][0]["function"]["arguments"]
+    assert json.loads(written) == found["tool_calls"][0]["args"]
+    assert "sesame" not in repr(found)
+
+
 LEFT_ALONE = (
     "",
     "Which currency is used in the country whose capital is Quito?",
@@ -63,7 +104,7 @@ def test_what_is_left_alone(text: str) -> None:
     assert Redactor().text(text) is text
 
 
-@given(st.lists(st.sampled_from([*FOUND, *LEFT_ALONE]), max_size=6).map(" | ".join))
+@given(st.lists(st.sampled_from([*FOUND, *LEFT_ALONE, *WHOLE]), max_size=6).map(" | ".join))
 def test_redacting_twice_changes_nothing_more(text: str) -> None:
     redactor = Redactor(patterns={"number": r"\d+"}, key=KEY)
     clean = redactor.text(text)

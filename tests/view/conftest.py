@@ -36,6 +36,7 @@ HOSTILE = (
 """What a web page may say to whoever looks at it."""
 
 PASSAGE = "Passau lies where the Danube, the Inn and the Ilz meet. The Ilz is 65 km long."
+STARTED_NS = 1_790_000_000_000_000_000
 EMOJI = "Family 👨‍👩‍👧 at the ﬁne “Ilz”."
 
 RUBRIC = Rubric(
@@ -142,9 +143,9 @@ def showcase(run: str = "showcase-1") -> Trajectory:
     return Trajectory(
         run=RunRecord(
             id=run, question=f"Which river at Passau is the shortest? {EMOJI}", agent="searcher",
-            started_ns=1_790_000_000_000_000_000,
+            started_ns=STARTED_NS,
         ),
-        steps=steps,
+        steps=tuple(one.model_copy(update={"at_ns": STARTED_NS + one.index}) for one in steps),
         observations=(
             ObservationRecord(run=run, step=0, call_id="call-1", tool="search", text=PASSAGE, seconds=0.02),
             ObservationRecord(run=run, step=1, call_id="call-2", tool="fetch", text=HOSTILE, failed=True),

@@ -37,7 +37,12 @@ def test_only_runs_that_were_added_to_are_read_anew(
     kept, everything = KeptItems(store), RunFilter()
     read: list[str] = []
     real = store.trajectory
-    monkeypatch.setattr(store, "trajectory", lambda run: read.append(run) or real(run))
+
+    def trajectory(run: str) -> Trajectory:
+        read.append(run)
+        return real(run)
+
+    monkeypatch.setattr(store, "trajectory", trajectory)
 
     def read_again() -> set[str]:
         read.clear()
@@ -60,6 +65,7 @@ def test_accepting_keeps_the_verdicts_under_the_persons_name(item: Item, rubric:
     record = human_judgement(item, reviewer="Grace", statuses=BEFORE, note="", accept=True)
     assert record.evaluator.model_dump() == {"name": "Grace", "version": "", "kind": "human", "model": ""}
     assert record.place == (2, 0, 0)
+    assert record.judged_ns == item.recorded_ns
     assert (record.judgement.score, record.judgement.passed) == (1.0, True)
     assert {one.decided_by for one in record.judgement.verdicts} == {"Grace"}
     assert record.judgement.verdicts[0].evidence == item.judgement.verdicts[0].evidence

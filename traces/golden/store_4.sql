@@ -75,7 +75,7 @@ INSERT INTO "judgment" VALUES(11,NULL,'golden-1',4,0,0,NULL,'coreact.json.1:9899
 INSERT INTO "judgment" VALUES(12,NULL,'golden-1',4,0,0,NULL,'coreact.json.1:98998739ca826d3913fc39bbdcf382f0d4a333a5fc9e113de8a8aae0129931ec',NULL,1.0,1,1,1,0,0,0,0.0,NULL,'[{"criterion":"c1","reason":"","status":"met","evidence":[{"message_id":"m1","quote":"“so it says”","start":3,"end":15},{"message_id":"","quote":""}],"decided_by":"check","fault":"none"}]','own',0,NULL,'',1700000000500000002);
 INSERT INTO "judgment" VALUES(13,NULL,'golden-1',4,1,0,NULL,'coreact.json.1:98998739ca826d3913fc39bbdcf382f0d4a333a5fc9e113de8a8aae0129931ec',NULL,NULL,NULL,0,0,0,0,0,0.0,NULL,'[]','run',0,NULL,'',1700000000500000002);
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-INSERT INTO "meta" VALUES('created_ns','1795726214404242071');
+INSERT INTO "meta" VALUES('created_ns','1795726859285824371');
 CREATE TABLE observation (
         id INTEGER PRIMARY KEY, run TEXT NOT NULL, idx INTEGER NOT NULL, after_step INTEGER NOT NULL,
         call_id TEXT NOT NULL, tool TEXT NOT NULL, text INTEGER NOT NULL, failed INTEGER NOT NULL,

@@ -26,7 +26,7 @@ def send_runs(
         bool, typer.Option("--content", help="Send questions, answers, arguments, results, reasons too.")
     ] = False,
     timeout: Annotated[
-        float, typer.Option(min=0.1, max=600, help="Most seconds that one request may take.")
+        float, typer.Option(min=0.1, max=600, help="Seconds to wait for each part of an answer.")
     ] = 5.0,
     store: StoreOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

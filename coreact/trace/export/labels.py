@@ -163,7 +163,8 @@ def may_fail_essentials(label: Label, other: Label) -> bool:
     """
     if label.passed is not True and other.passed is not False and None in (label.passed, other.passed):
         return True
-    bad, good = ("unmet", "partial"), ("met",)
+    bad: tuple[Status, ...] = ("unmet", "partial")
+    good: tuple[Status, ...] = ("met",)
     return any(
         label.may_be(criterion, bad) and other.may_be(criterion, good)
         for criterion in label.rubric or ()

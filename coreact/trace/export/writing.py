@@ -57,7 +57,7 @@ class Folder:
     block raises.
 
     Args:
-        path: the folder. It must not exist, or be empty.
+        path: the folder. It must not exist, or be empty and another one than the current folder.
 
     Raises:
         ExportError: something is there, or it cannot be written.
@@ -70,7 +70,7 @@ class Folder:
         self._writers: dict[str, RowWriter] = {}
 
     def __enter__(self) -> Self:
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()) or self._is_here()):
             raise ExportError(
                 f"{self.path} exists already.", remedy="Name another folder with --out, or remove this one."
             )
@@ -137,6 +137,10 @@ class Folder:
         """
         with _written(self.path):
             (self._making / name).write_text(text, encoding="utf-8")
+
+    def _is_here(self) -> bool:
+        """Whether it is the folder that the process stands in: another one would take its place under it."""
+        return self.path.samefile(Path.cwd())
 
     def _publish(self) -> None:
         for path in self._making.iterdir():

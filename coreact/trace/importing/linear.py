@@ -54,6 +54,8 @@ def turns_told(told: Told) -> Iterator[Turn]:
     ]  # the user's messages; several in a row make one turn
     now = told.started_ns
     chain = told.name
+    if told.tools:
+        chain = fingerprint([chain, [one.model_dump(mode="json") for one in told.tools]])
     done = 0
     turns = list(_spans(messages, starts, told.copied))
     for number, (begin, end, decided) in enumerate(turns):

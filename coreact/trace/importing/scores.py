@@ -93,7 +93,15 @@ def judgements_of(
         elif place.step is not None and place.actions != 1:
             why = f"it is about a decision with {place.actions} actions"
         else:
-            said = (place.run, score.id, score.target, score.name, kind, score.by, repr(value))
+            said: tuple[str, ...] = (
+                place.run,
+                score.id,
+                score.target,
+                score.name,
+                kind,
+                score.by,
+                repr(value),
+            )
             said = (*said, score.version, score.label, score.why)
             told[said] += 1
             if told[said] == 1 or not score.id:

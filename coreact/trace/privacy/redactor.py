@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
 import re2
 
 from coreact.errors import ConfigError
-from coreact.trace.privacy.shapes import SECRET, SHAPES, SHORTEST
+from coreact.trace.privacy.shapes import BESIDE, SECRET, SHAPES, SHORTEST
 
 Finder = Callable[[str], Iterable[str]]
 """A user's own eye: gives the secrets that stand in a text. Should be quick, and must be pure."""
@@ -25,7 +25,9 @@ Finder = Callable[[str], Iterable[str]]
 _KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,30}")
 _PLACED: Final = re.compile(rb"(\[[a-z][a-z0-9_]{0,30}:[0-9a-f]{8}\])")
 _SCHEMES: Final = frozenset((b"basic", b"bearer", b"digest", b"token"))
-_BETWEEN: Final = "\x00"  # stands in no pattern, and is no letter: texts joined by it match as they do alone
+_BETWEEN: Final = "\n\x00\n"  # is no letter, and a line of its own: texts joined by it match as they do alone
+_EMAIL: Final = "email"
+Span = tuple[int, int]
 
 
 class Redactor:
@@ -61,10 +63,12 @@ class Redactor:
                     f"{kind!r} is no name for a kind of secret.",
                     remedy="Use lower-case letters, digits and _.",
                 )
-        self._shapes = [(kind, _compiled(kind, pattern)) for kind, pattern in SHAPES.items()]
+        built_in = [(kind, pattern) for kind, pattern in SHAPES.items() if kind != _EMAIL]
+        built_in += [*((SECRET, pattern) for pattern in BESIDE), (_EMAIL, SHAPES[_EMAIL])]
+        self._shapes = [(kind, _compiled(kind, pattern)) for kind, pattern in built_in]
         self._patterns = [(kind, _compiled(kind, pattern)) for kind, pattern in own.items()]
         self._any = re2.Set.SearchSet(_options())
-        for pattern in SHAPES.values():
+        for _, pattern in built_in:
             self._any.Add(pattern)
         self._any.Compile()
 
@@ -76,7 +80,8 @@ class Redactor:
         changed = body
         for at in sorted(self._any.Match(body) or ()):
             kind, pattern = self._shapes[at]
-            changed = self._replaced(kind, pattern, changed)
+            replaced = self._beside if kind == SECRET else self._replaced
+            changed = replaced(kind, pattern, changed)
         for kind, pattern in self._patterns:
             changed = self._replaced(kind, pattern, changed)
         for kind, finder in self._finders.items():
@@ -118,7 +123,10 @@ class Redactor:
         parts[::2] = [self._without(kind, pattern, part) for part in parts[::2]]
         return b"".join(parts)
 
-    def _without(self, kind: str, pattern: Any, body: bytes) -> bytes:
+    def _beside(self, kind: str, pattern: Any, body: bytes) -> bytes:
+        return self._without(kind, pattern, body, placed=[one.span() for one in _PLACED.finditer(body)])
+
+    def _without(self, kind: str, pattern: Any, body: bytes, *, placed: Sequence[Span] = ()) -> bytes:
         pieces, end = [], 0
         group = pattern.groupindex.get(SECRET, 0)
         for match in pattern.finditer(body):
@@ -126,8 +134,10 @@ class Redactor:
             if begin < 0:  # another branch of the pattern matched
                 begin, after = match.span()
             secret = body[begin:after]
-            if begin == after or secret.lower() in _SCHEMES:
+            if begin == after or secret.lower() in _SCHEMES or _PLACED.fullmatch(secret):
                 continue
+            if any(first <= match.start() < last or first < after < last for first, last in placed):
+                continue  # the words of a placeholder say nothing
             pieces += [body[end:begin], self._placeholder(kind, secret)]
             end = after
         return b"".join([*pieces, body[end:]]) if pieces else body

@@ -23,6 +23,25 @@ _NAMES: Final = (
 )
 _QUOTES: Final = r"""["'\\]{0,4}"""
 _VALUE: Final = r"""[^\s"'\\,;&<>\[\](){}]"""
+_SCHEME: Final = r"(?:(?:basic|bearer|token|digest)\s+)?"
+_HEADER: Final = r"(?:(?:proxy-)?authorization|(?:set-)?cookie)"
+_BESIDE: Final = rf"(?is)(?:{_NAMES}|cookie){_QUOTES}\s*[:=]>?\s*"
+
+BESIDE: Final = (
+    # In quotes, up to the closing ones; where those are cut off, to the end. Escaped quotes are those of
+    # JSON in JSON, once and twice.
+    _BESIDE + r'"(?P<secret>(?:[^"\\]|\\.)*)(?:"|\z)',
+    _BESIDE + r"'(?P<secret>(?:[^'\\]|\\.)*)(?:'|\z)",
+    _BESIDE + r'\\"(?P<secret>(?:[^"\\]|\\\\\\"|\\[^"])*)(?:\\"|\z)',
+    _BESIDE + r'\\\\\\"(?P<secret>[^"]*?)(?:\\\\\\"|\z)',
+    # Headers: one that begins a line is all of the line.
+    rf"(?im)^[ \t]*{_HEADER}[ \t]*:[ \t]*{_SCHEME}(?P<secret>\S[^\r\n]*)",
+    rf"(?i)\b{_HEADER}[ \t]*:[ \t]*{_SCHEME}(?P<secret>[^\s\"'\\][^\r\n\"'\\]*)",
+    # Without quotes: a word.
+    rf"(?i)(?:{_NAMES}){_QUOTES}\s*[:=]>?\s*{_QUOTES}{_SCHEME}(?P<secret>{_VALUE}{{6,}})",
+)
+"""RE2 patterns of what stands beside its name. They look at a text as a whole, with the placeholders in it,
+as a secret may hold what has a shape of its own."""
 
 # In this order: what holds others first. None may match what an earlier one, or itself, put in place.
 SHAPES: Final[Mapping[str, str]] = {
@@ -37,11 +56,9 @@ SHAPES: Final[Mapping[str, str]] = {
     r"|\bxox[abceoprs]-[A-Za-z0-9-]{10,}|\bxapp-[A-Za-z0-9-]{10,}"
     r"|\bhf_[A-Za-z0-9]{20,}|\blsv2_(?:pt|sk)_\w{20,}|\bgsk_\w{20,}|\bxai-\w{20,}|\btvly-[\w-]{16,}"
     r"|\bnvapi-[\w-]{20,}|\bnpm_[A-Za-z0-9]{30,}|\bpypi-[\w-]{30,}|\bSG\.[\w-]{16,}\.[\w-]{16,}",
-    SECRET: rf"(?i)(?:\b|_)(?:{_NAMES}){_QUOTES}\s*[:=]\s*{_QUOTES}(?:(?:basic|bearer|token|digest)\s+)?"
-    rf"(?P<secret>{_VALUE}{{6,}})",
     "email": r"[\pL\pN][\pL\pN._%+'-]*(?:@|%40)(?:[\pL\pN-]+\.)+\pL\pL+",
 }
-"""RE2 pattern of each kind, by the kind's name."""
+"""RE2 pattern of each kind, by the kind's name. `BESIDE` goes before `email`."""
 
 SHORTEST: Final = 6
 """Fewest characters in which one of these patterns finds something: `a@b.cd`."""
@@ -61,8 +78,8 @@ _LONGEST_NAME: Final = 80
 def names_a_secret(key: str) -> bool:
     """Whether what stands under this key of a JSON object is a secret, whatever it looks like.
 
-    It is where the key is a telling name or ends in one: `password`, `DB_PASSWORD`, `x.apiKey`. A lone `token`
-    is none, as models' vocabularies are full of them; `HF_TOKEN` is.
+    It is where the key is a telling name or ends in one: `password`, `DB_PASSWORD`, `x.apiKey`. A lone
+    `token` is none, as models' vocabularies are full of them; `HF_TOKEN` is.
     """
     words = [word.lower() for word in _WORD.findall(key[-_LONGEST_NAME:])]
     if any("".join(words[at:]) in _SECRET_NAMES for at in range(max(0, len(words) - 4), len(words))):

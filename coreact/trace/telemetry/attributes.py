@@ -34,6 +34,16 @@ def without_none(attributes: Mapping[str, Any]) -> Attributes:
     return {name: value for name, value in attributes.items() if value is not None and value != ""}
 
 
+def encodable(text: str) -> str:
+    r"""The text as UTF-8 can hold it: a lone surrogate, which loses a whole batch, becomes `\udc80`."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def with_encodable_text(attributes: Mapping[str, Any]) -> Attributes:
+    """The attributes with every text as UTF-8 can hold it."""
+    return {name: encodable(value) if isinstance(value, str) else value for name, value in attributes.items()}
+
+
 def error_type(error: str | None) -> str | None:
     """The type in front of an error's text, as error fields of records have it."""
     if not error:

@@ -34,6 +34,7 @@ from coreact.trace.store import TraceRecord
 from coreact.trace.telemetry import conventions as c
 from coreact.trace.telemetry.attributes import (
     Evaluated,
+    encodable,
     error_type,
     messages,
     of_later_verdicts,
@@ -41,6 +42,7 @@ from coreact.trace.telemetry.attributes import (
     of_run,
     of_step,
     of_step_verdicts,
+    with_encodable_text,
 )
 from coreact.trace.telemetry.identity import WantedIds, span_id_of, trace_id_of
 
@@ -214,9 +216,11 @@ class Telemetry:
             self._event(evaluated, judged, later.at_ns, run)
 
     def _end(self, end: RunEnd) -> None:
+        known = self._runs.get(end.run)
+        if known is not None and known.span is None:
+            return  # it ended already
         run = self._of(end.run, at_ns=end.ended_ns)
-        if run.span is None:
-            return
+        assert run.span is not None  # noqa: S101 - for the type checker: a run that goes on has one
         run.span.set_attribute(c.RUN_STATUS, end.status)
         if end.score is not None:
             run.span.set_attribute(c.RUN_SCORE, end.score)
@@ -224,7 +228,7 @@ class Telemetry:
             run.span.set_attribute(c.ERROR_TYPE, error_type(end.error) or c.OTHER)
             run.span.set_status(Status(StatusCode.ERROR))
         if self._content and not run.is_off and (answered := messages("assistant", end.answer)):
-            run.span.set_attribute(c.OUTPUT_MESSAGES, answered)
+            run.span.set_attribute(c.OUTPUT_MESSAGES, encodable(answered))
         self._finish(run, at_ns=end.ended_ns)
 
     # --- the spans of a run ---------------------------------------------------------------------
@@ -234,7 +238,10 @@ class Telemetry:
         run = self._runs.get(run_id)
         if run is None:
             now = trace.get_current_span().get_span_context()
-            nested = parent or (now if now.is_valid else None)
+            here = now if now.is_valid else None
+            if parent is not None and here is not None:  # a record does not say if its span was sampled
+                parent = SpanContext(parent.trace_id, parent.span_id, True, here.trace_flags)
+            nested = parent or here
             run = _Run(root=nested or _context(trace_id_of(run_id), span_id_of(run_id)))
             self._remember(run_id, run)
             self._resume(run_id, run, at_ns)
@@ -288,6 +295,7 @@ class Telemetry:
         about: tuple[object, ...] = (),
     ) -> Span:
         tracer, _, ids = self._instruments()
+        name, attributes = encodable(name), with_encodable_text(attributes)
         if ids is None:
             return tracer.start_span(name, parent, attributes=attributes, start_time=start)  # type: ignore[no-any-return]
         with ids.wanting(trace=trace_id_of(run), span=span_id_of(run, *about)):
@@ -303,7 +311,7 @@ class Telemetry:
                 context=_under(judged),
                 severity_number=_logs.SeverityNumber.INFO,
                 event_name=c.EVALUATION,
-                attributes=attributes,
+                attributes=with_encodable_text(attributes),
             )
         )
 

@@ -2,12 +2,14 @@
 
 What is told is collected and sent at `flush`, in the caller's thread: nothing is dropped silently, no agent
 waits for a network, and a server that is down is one typed error within bounded time. An application that has
-OpenTelemetry set up needs none of this: `Telemetry()` uses what is set up.
+OpenTelemetry set up needs none of this: `Telemetry()` uses what is set up. Until `flush` everything is held
+in memory, so a process that goes on for long must call it now and then.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -34,11 +36,13 @@ class OtlpTelemetry(Telemetry):
         Args:
             endpoint: root of the server, e.g. `http://127.0.0.1:4318`.
             content: see `Telemetry`.
-            timeout: most seconds that one request may take, retries included.
+            timeout: seconds to wait for a connection, and for each next part of an answer, of one request;
+                after them nothing is tried again. A server that keeps sending, slowly, takes longer.
 
         Raises:
             ConfigError: the endpoint is no http address.
             MissingExtraError: OpenTelemetry's SDK or its exporter is not installed.
+            TelemetryError: OpenTelemetry is switched off (`OTEL_SDK_DISABLED`), so nothing would be sent.
         """
         self.endpoint = _root(endpoint)
         try:
@@ -47,15 +51,22 @@ class OtlpTelemetry(Telemetry):
             from opentelemetry.sdk._logs import LoggerProvider
             from opentelemetry.sdk.resources import Resource
             from opentelemetry.sdk.trace import TracerProvider
+            from opentelemetry.sdk.trace.sampling import ALWAYS_ON
         except ImportError as error:
             raise MissingExtraError("Sending traces by OTLP", extra="otel") from error
+        if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+            raise TelemetryError(
+                "OpenTelemetry is switched off by OTEL_SDK_DISABLED: nothing would be sent.",
+                endpoint=self.endpoint,
+                remedy="Unset OTEL_SDK_DISABLED.",
+            )
         traces, logs = (self.endpoint + path for path in _SIGNALS)
         self._failures: list[str] = []
         session = _session(self._failures)
         self._spans = _Outbox("spans", OTLPSpanExporter(traces, timeout=timeout, session=session))
         self._events = _Outbox("evaluation events", OTLPLogExporter(logs, timeout=timeout, session=session))
         resource = Resource.create({"service.name": "coreact", "service.version": __version__})
-        tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
+        tracers = TracerProvider(resource=resource, sampler=ALWAYS_ON, shutdown_on_exit=False)
         tracers.add_span_processor(_span_processor(self._spans))
         loggers = LoggerProvider(resource=resource, shutdown_on_exit=False)
         loggers.add_log_record_processor(_log_processor(self._events))

@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -381,7 +382,7 @@ def test_a_run_with_a_message_that_is_none_is_left_out(
     store = made.stored(made.golden(), broken(made, message))
     manifest = export(store, tmp_path / "out", ExportSettings(format=form))
     assert manifest.splits["train"].runs == 1
-    assert manifest.left_out["unreadable_message"] == (0 if form == "prm" else 1)
+    assert manifest.left_out["unreadable_message"] == 1
 
 
 def test_a_first_message_that_is_none_is_left_out_too(made: Any, tmp_path: Path) -> None:
@@ -399,9 +400,9 @@ def test_what_is_nested_too_deeply_is_left_out(made: Any, tmp_path: Path, form: 
         deep = [deep]
     calls = [{"name": "search", "args": {"query": deep}, "id": "c"}]
     run = broken(made, {"type": "ai", "data": {"content": "", "tool_calls": calls}})
-    store = made.stored(made.golden(), run)
+    store: Any = SimpleNamespace(trajectories=lambda where: [made.golden(), run])
     manifest = export(store, tmp_path / "out", ExportSettings(format=form))
-    assert manifest.splits["train"].runs >= 1
+    assert manifest.splits["train"].runs == 1
     assert manifest.left_out["too_deeply_nested"] >= 1
 
 
@@ -425,14 +426,14 @@ def test_a_folder_without_a_name_of_its_own_is_one_like_others(
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
-def test_the_folder_one_stands_in_may_be_filled(
+def test_the_folder_one_stands_in_is_not_replaced(
     made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "out").mkdir()
-    monkeypatch.chdir(tmp_path / "out")
-    export(made.stored(made.golden()), ".", ExportSettings(format="sft"))
-    assert (tmp_path / "out" / MANIFEST).exists()
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ExportError, match="exists already"):
+        export(made.stored(made.golden()), ".", ExportSettings(format="sft"))
+    assert Path.cwd() == tmp_path
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_writing_outside_a_block_is_not_possible_by_name(tmp_path: Path) -> None:

@@ -77,11 +77,11 @@ def test_every_prompt_is_the_messages_before(tmp_path: Path, messages: list[dict
     path.write_text(json.dumps({"messages": messages}) + "\n", encoding="utf-8")
     imported = read_traces(path, "chat")
     found = list(imported.trajectories)
-    assert imported.left_out == []
     expected = convert_to_messages([{**one, "content": one["content"] or ""} for one in messages])
     decided = [at for at, one in enumerate(expected) if isinstance(one, AIMessage)]
     steps = [(run, step) for run in found for step in run.steps]
     assert len(steps) == len(decided)
+    assert bool(imported.left_out) == (not decided or expected[-1].type in ("human", "system"))
     for (run, step), at in zip(steps, decided, strict=True):
         assert plainly(messages_from_dict(list(run.prompt(step.index)))) == plainly(expected[:at])
         assert plainly(messages_from_dict([step.attempts[0].message])) == plainly([expected[at]])
@@ -151,10 +151,8 @@ def test_calls_and_results_without_ids_are_paired_by_order(conversation: Any, wr
     conversation.insert(4, {"role": "tool", "content": "About the Oder."})
     (run,), imported = load(write({"messages": conversation}))
     assert imported.left_out == []
-    assert [(one.call_id, one.text[:14]) for one in run.observations] == [
-        ("call-2-0", "About Elbe: it"),
-        ("call-2-1", "About the Oder"),
-    ]
+    assert [one.text[:14] for one in run.observations] == ["About Elbe: it", "About the Oder"]
+    assert len({one.call_id for one in run.observations}) == 2
 
 
 def test_functions_of_the_first_api(write: Any, load: Any) -> None:

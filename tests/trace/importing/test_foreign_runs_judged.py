@@ -40,7 +40,8 @@ def judged(path: Path, tmp_path: Path) -> Iterator[tuple[Any, Any, list[str]]]:
     store = SQLiteTraceStore(tmp_path / "traces.db")
     for trajectory in imported.trajectories:
         record_trajectory(store, trajectory)
-    assert imported.left_out == []
+    # Some users say a last word that nobody answers.
+    assert all(one.why.startswith("what follows the last answer") for one in imported.left_out)
     store.flush()
     generator = ContractGenerator(plan_length=5)
     for run in store.trajectories():

@@ -16,7 +16,7 @@ from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogR
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import StatusCode
 
 from coreact.testing import record_into, sample_trajectory
@@ -347,6 +347,32 @@ def test_what_is_not_sampled_is_not_told(world: World) -> None:
     quiet = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
     quiet.add_span_processor(SimpleSpanProcessor(world.collected))
     stored(Telemetry(tracer_provider=quiet, logger_provider=world.loggers), live())
+    assert world.spans == []
+
+
+def test_a_second_end_is_not_told(world: World) -> None:
+    whole = live()
+    telemetry = world.telemetry()
+    assert whole.end is not None
+    for record in (whole.run, whole.steps[0], whole.end, whole.end):
+        telemetry(record)
+    assert [span.name for span in world.spans] == ["evaluate_step", "invoke_agent searcher"]
+
+
+@pytest.mark.parametrize("trace_id", [None, "ab" * 16])
+def test_a_run_resumed_under_an_unsampled_span_is_not_told(world: World, trace_id: str | None) -> None:
+    quiet = TracerProvider(sampler=ParentBased(ALWAYS_OFF), shutdown_on_exit=False)
+    quiet.add_span_processor(SimpleSpanProcessor(world.collected))
+    telemetry = Telemetry(tracer_provider=quiet, logger_provider=world.loggers)
+    whole = live()
+    with quiet.get_tracer("app").start_as_current_span("request") as request:
+        now = request.get_span_context()
+        assert now.is_valid
+        assert not now.trace_flags.sampled
+        where = {"trace_id": trace_id or f"{now.trace_id:032x}", "span_id": f"{now.span_id:016x}"}
+        telemetry(whole.steps[1].model_copy(update=where))
+        assert whole.end is not None
+        telemetry(whole.end)
     assert world.spans == []
 
 

@@ -216,6 +216,43 @@ def test_a_server_that_takes_no_logs(receiver: OtlpReceiver, status: int, says: 
     assert len(receiver.spans) == 8
 
 
+@pytest.mark.parametrize("sampler", ["always_off", "parentbased_always_off", "traceidratio"])
+def test_what_the_environment_samples_is_not_asked(
+    receiver: OtlpReceiver, monkeypatch: pytest.MonkeyPatch, sampler: str
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", sampler)
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0")
+    telemetry = OtlpTelemetry(receiver.endpoint)
+    telemetry.trajectory(live())
+    assert telemetry.flush() == (8, 19) == (len(receiver.spans), len(receiver.logs))
+
+
+def test_switched_off_is_an_error_and_no_success(
+    receiver: OtlpReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    with pytest.raises(TelemetryError, match="OTEL_SDK_DISABLED"):
+        OtlpTelemetry(receiver.endpoint)
+
+
+def test_a_lone_surrogate_loses_nothing(receiver: OtlpReceiver) -> None:
+    whole = live()
+    odd = whole.observations[0].model_copy(update={"tool": "a\ud800b", "text": "x\udc80"})
+    assert whole.end is not None
+    whole = whole.model_copy(
+        update={
+            "observations": (odd, *whole.observations[1:]),
+            "run": whole.run.model_copy(update={"question": "q\ud800"}),
+            "end": whole.end.model_copy(update={"answer": "\udc80"}),
+        }
+    )
+    telemetry = OtlpTelemetry(receiver.endpoint, content=True)
+    telemetry.trajectory(whole)
+    assert telemetry.flush() == (8, 19)
+    (told,) = (one for one in receiver.spans if one.item.name == "execute_tool a\\ud800b")
+    assert told.attributes["gen_ai.tool.call.result"] == "x\\udc80"
+
+
 @pytest.mark.parametrize(
     "endpoint",
     ["", "localhost:4318", "ftp://127.0.0.1", "http://", "http://[::1", "http://h:99999", "https:/x"],
