@@ -84,7 +84,7 @@ def inspect(path: Path, *, timeout: float, migrations: Mapping[int, Migration] |
         if not path.exists():
             return
         with closing(open_to_read(path, timeout=timeout)) as connection:
-            if _is_new(connection):
+            if is_new(connection):
                 return
             version = _version(connection, path)
         steps = MIGRATIONS if migrations is None else migrations
@@ -135,7 +135,7 @@ def open_to_write(path: Path, *, timeout: float) -> sqlite3.Connection:
     try:
         _switch_to_wal(connection, timeout)
         connection.execute("BEGIN IMMEDIATE")
-        if _is_new(connection):
+        if is_new(connection):
             _create(connection)
         elif (version := _version(connection, path)) != CURRENT_SCHEMA:
             raise StoreError(
@@ -185,7 +185,8 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
     return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
 
 
-def _is_new(connection: sqlite3.Connection) -> bool:
+def is_new(connection: sqlite3.Connection) -> bool:
+    """Whether nothing was made in the file yet, as where its first writer was killed at once."""
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     return (
         not tables and not _pragma(connection, "application_id") and not _pragma(connection, "user_version")

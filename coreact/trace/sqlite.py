@@ -42,7 +42,7 @@ from coreact.trace.rows import (
     selected_runs,
     snapshot,
 )
-from coreact.trace.schema import empty, inspect, open_to_read, open_to_write, store_error
+from coreact.trace.schema import empty, inspect, is_new, open_to_read, open_to_write, store_error
 from coreact.trace.store import EVERY_RUN, RunFilter, RunSummary, TraceRecord, TraceWarning, the_one
 
 _MEGABYTE = 2**20
@@ -194,7 +194,10 @@ class SQLiteTraceStore:
 
     def _reader(self) -> sqlite3.Connection:
         if self.path.exists() and self.path.stat().st_size:
-            return open_to_read(self.path, timeout=self._lock_seconds)
+            connection = open_to_read(self.path, timeout=self._lock_seconds)
+            if not is_new(connection):
+                return connection
+            connection.close()
         return empty()
 
     # --- in the writing thread --------------------------------------------------------------

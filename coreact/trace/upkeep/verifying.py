@@ -18,7 +18,7 @@ from coreact.rubric import Record
 from coreact.trace.records import Trajectory
 from coreact.trace.rows import read_trajectory, selected_runs
 from coreact.trace.rows.encoding import restored, stored
-from coreact.trace.schema import inspect, open_to_read, store_error
+from coreact.trace.schema import inspect, is_new, open_to_read, store_error
 from coreact.trace.states import state_at
 from coreact.trace.store import EVERY_RUN
 
@@ -119,6 +119,8 @@ def verify(path: str | Path, *, states: bool = False) -> Verified:
     try:
         with closing(open_to_read(file, timeout=_LOCK_SECONDS)) as connection:
             connection.execute("BEGIN")
+            if is_new(connection):
+                return Verified(path=file, runs=0, steps=0, contents=0, problems=tuple(_damage(connection)))
             problems = [
                 *_damage(connection),
                 *_wrong_hashes(connection),

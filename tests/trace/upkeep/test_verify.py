@@ -87,6 +87,19 @@ def test_damaged_messages_are_found_by_their_states(tmp_path: Path) -> None:
     assert "cannot be read" in verify(tmp_path / "odd.db", states=True).problems[0].what
 
 
+def test_a_file_whose_first_writer_was_killed_at_once_is_an_empty_store(tmp_path: Path) -> None:
+    path = tmp_path / "begun.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    assert path.stat().st_size
+    assert verify(path).whole
+    store = SQLiteTraceStore(path)
+    assert store.runs() == ()
+    record_into(store, sample_trajectory())
+    store.close()
+    assert verify(path).runs == 1
+
+
 def test_looking_changes_nothing(path: Path) -> None:
     before = path.read_bytes()
     verify(path)
