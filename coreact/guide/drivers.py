@@ -36,11 +36,13 @@ from coreact.host.streams import aquietly, quietly
 from coreact.judge import Bench, Cost, Judge
 from coreact.judge.consult import aconsult, consult
 from coreact.judge.failure import classify
-from coreact.rubric import Rubric
+from coreact.rubric import Action, Rubric
 
 CallSync = Callable[[CallModel], tuple[Proposal | Failed, ...]]
 CallAsync = Callable[[CallModel], Awaitable[tuple[Proposal | Failed, ...]]]
 Watch = Callable[[Announce], None]
+Ahead = Callable[[Action], None]
+"""Told of an action that a judge is about to be asked about, before it is asked."""
 
 HEURISTIC = HeuristicGenerator()
 """The generator that is used where none is given, and as a fallback."""
@@ -57,6 +59,7 @@ def drive(
     call_model: CallSync,
     watch: Watch,
     tape: Tape | None = None,
+    ahead: Ahead | None = None,
 ) -> Decision:
     """Serve a loop, blocking, until it returns its decision.
 
@@ -67,6 +70,7 @@ def drive(
         call_model: makes the agent's own model calls; what it raises passes through.
         watch: is told what happens.
         tape: notes what is called, or answers it from a record; None: neither.
+        ahead: told of each action that a judge is about to be asked about.
 
     Raises:
         ReplayDivergenceError: the tape answers from a record, and the record does not say.
@@ -99,6 +103,8 @@ def drive(
             reply = tape.judged(request) if tape is not None else None
             asked = _seated(judge, request)
             if reply is None:
+                if ahead is not None:
+                    ahead(request.action)
                 ruling = quietly(consult, asked, request.criteria, request.action, request.state)
                 reply = Judged(verdicts=ruling.verdicts, cost=ruling.cost)
             if tape is not None:
@@ -118,6 +124,7 @@ async def adrive(
     call_model: CallAsync,
     watch: Watch,
     tape: Tape | None = None,
+    ahead: Ahead | None = None,
 ) -> Decision:
     """Serve a loop without blocking the event loop; otherwise as `drive`."""
     reply: Any = None
@@ -148,6 +155,8 @@ async def adrive(
             reply = tape.judged(request) if tape is not None else None
             asked = _seated(judge, request)
             if reply is None:
+                if ahead is not None:
+                    ahead(request.action)
                 ruling = await aquietly(aconsult, asked, request.criteria, request.action, request.state)
                 reply = Judged(verdicts=ruling.verdicts, cost=ruling.cost)
             if tape is not None:

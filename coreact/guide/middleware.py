@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast
 
 from langchain.agents.middleware.types import (
     AgentMiddleware,
@@ -34,12 +34,13 @@ from coreact.errors import ConfigError
 from coreact.generate import RubricGenerator
 from coreact.generate.constraining import Constraint, langchain_request
 from coreact.guide.calls import ModelCalls
-from coreact.guide.drivers import adrive, drive
+from coreact.guide.drivers import Ahead, adrive, drive
 from coreact.guide.host import assistant, proposed, status_of, stripped, told
 from coreact.guide.loop import Decision
 from coreact.guide.replay import Replay, Said
 from coreact.guide.session import ANSWER, DecisionGuide, Opened, identity_or_none
 from coreact.guide.settings import GuideSettings
+from coreact.guide.speculation import Speculation
 from coreact.guide.status import CoReActState, HeldCall, StepStatus
 from coreact.guide.tools import ToolCalls
 from coreact.host.messages import SOURCE, SOURCE_KEY
@@ -113,7 +114,8 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
             seed=seed,
             replay=replay,
         )
-        self._tools = ToolCalls(recorder=recorder, replay=replay)
+        self._ahead = Speculation() if self.settings.speculate and replay is None else None
+        self._tools = ToolCalls(recorder=recorder, replay=replay, ahead=self._ahead)
 
     @property
     def name(self) -> str:
@@ -144,6 +146,7 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
             call_model=lambda wanted: calls.make(wanted, ask),
             watch=calls.watch,
             tape=opened.tape,
+            ahead=self._starts(opened, request, "start"),
         )
         return self._answer(opened, decision, calls.settle(decision))
 
@@ -169,6 +172,7 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
             call_model=lambda wanted: calls.amake(wanted, ask),
             watch=calls.watch,
             tape=opened.tape,
+            ahead=self._starts(opened, request, "astart"),
         )
         return self._answer(opened, decision, calls.settle(decision))
 
@@ -195,6 +199,14 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
             model=self._guide.identity_of(request.model),
         )
 
+    def _starts(
+        self, opened: Opened, request: ModelRequest[Any], how: Literal["start", "astart"]
+    ) -> Ahead | None:
+        if self._ahead is None:
+            return None
+        start = self._ahead.start if how == "start" else self._ahead.astart
+        return lambda action: start(opened.run, opened.step, action, request.tools)
+
     def _over(self, said: Said, response: ModelResponse[Any], opened: Opened) -> ModelResponse[Any]:
         if not said.was_asked and self._guide.replay is not None:
             raise self._guide.replay.diverged(
@@ -205,6 +217,8 @@ class CoReActMiddleware(AgentMiddleware[Any, Any, Any]):
     def _answer(
         self, opened: Opened, decision: Decision | None, response: ModelResponse[Any]
     ) -> ExtendedModelResponse[Any]:
+        if self._ahead is not None:
+            self._ahead.settle(opened.run, opened.step, _running(decision))
         status = self._guide.close(opened, decision, message=assistant(response))
         return ExtendedModelResponse(model_response=response, command=Command(update={STATUS_KEY: status}))
 
@@ -338,6 +352,14 @@ def _may_constrain(request: ModelRequest[Any], opened: Opened) -> bool:
     known = len(opened.state.tools) if opened.state is not None else -1
     free = request.response_format is None and request.tool_choice is None
     return free and len(request.tools) == known
+
+
+def _running(decision: Decision | None) -> frozenset[str]:
+    """Identities of the calls that are to run."""
+    if decision is None:
+        return frozenset()
+    pairs = zip(decision.proposal.actions, decision.dispositions, strict=True)
+    return frozenset(action.call.key for action, fate in pairs if action.call is not None and fate == "run")
 
 
 def _options(request: ModelRequest[Any]) -> dict[str, Any]:

@@ -83,6 +83,11 @@ def guide(
             "guide() cannot constrain a model: the node calls it, with the tools it was bound to.",
             remedy="Use CoReActMiddleware, or leave `constrain` off.",
         )
+    if wanted.speculate:
+        raise ConfigError(
+            "guide() cannot start tools early: they are wrapped apart from the model's node.",
+            remedy="Use CoReActMiddleware, or leave `speculate` off.",
+        )
     node = _GuidedNode(
         model_node,
         tools=tools,

@@ -81,6 +81,9 @@ class GuideSettings(Settings):
     """Whether hard executable criteria also become constraints on decoding (tool choice, narrowed argument
     schemas), so that the model cannot propose what would be refused. Soft criteria never do. A server that
     refuses such a request is asked again without. Needs `CoReActMiddleware`."""
+    speculate: bool = False
+    """Whether a call may start while a judge is asked about it, where its tool is read-only and free by its
+    metadata. A call that is not chosen is dropped, but has been made. Needs `CoReActMiddleware`."""
     step_budget: int | None = Field(default=None, ge=1)
     """Decisions with a tool call that the agent may take; gives early, middle and late phases."""
     limits: Limits = Limits()

@@ -21,10 +21,12 @@ from langgraph.types import Command
 
 from coreact.guide.host import held_call
 from coreact.guide.replay import Replay, replayed_error
+from coreact.guide.speculation import Speculation
 from coreact.guide.status import HeldCall, StepStatus
 from coreact.host.messages import SOURCE, SOURCE_KEY, message_json
 from coreact.host.state import without_status
 from coreact.host.streams import writer_of
+from coreact.rubric import ToolCall
 from coreact.trace import CallRecord, ObservationRecord, Recorder, Trajectory
 from coreact.trace.calls import UNRECORDED, tool_key
 
@@ -38,11 +40,19 @@ class ToolCalls:
     Args:
         recorder: where results are stored; None: nowhere.
         replay: answers calls from a recorded run instead of running them; see `Replay`.
+        ahead: calls that were started while they were judged; see `Speculation`.
     """
 
-    def __init__(self, *, recorder: Recorder | None = None, replay: Replay | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        recorder: Recorder | None = None,
+        replay: Replay | None = None,
+        ahead: Speculation | None = None,
+    ) -> None:
         self._recorder = recorder
         self._replay = replay
+        self._ahead = ahead
 
     def run(self, request: ToolCallRequest, execute: Execute) -> Any:
         """Run the call, or answer it with the feedback where it is held back.
@@ -56,7 +66,9 @@ class ToolCalls:
         recorded = self._recorded(request, status)
         started = time.perf_counter()
         try:
-            result = execute(request) if recorded is None else _result(recorded, request)
+            result = (
+                self._execute(request, status, execute) if recorded is None else _result(recorded, request)
+            )
         except GraphBubbleUp:
             raise
         except Exception as error:
@@ -72,13 +84,30 @@ class ToolCalls:
         recorded = self._recorded(request, status)
         started = time.perf_counter()
         try:
-            result = await execute(request) if recorded is None else _result(recorded, request)
+            if recorded is None:
+                result = await self._aexecute(request, status, execute)
+            else:
+                result = _result(recorded, request)
         except GraphBubbleUp:
             raise
         except Exception as error:
             self._ran(request, status, error, started, recorded)
             raise
         return self._ran(request, status, without_status(result), started, recorded)
+
+    def _execute(self, request: ToolCallRequest, status: StepStatus | None, execute: Execute) -> Any:
+        made = None
+        if self._ahead is not None and status is not None:
+            made = self._ahead.take(status["run"], status["step"], _asked(request))
+        return execute(request) if made is None else made
+
+    async def _aexecute(
+        self, request: ToolCallRequest, status: StepStatus | None, execute: AsyncExecute
+    ) -> Any:
+        made = None
+        if self._ahead is not None and status is not None:
+            made = await self._ahead.atake(status["run"], status["step"], _asked(request))
+        return await execute(request) if made is None else made
 
     def _recorded(self, request: ToolCallRequest, status: StepStatus | None) -> CallRecord | None:
         if self._replay is None:
@@ -149,6 +178,11 @@ class ToolCalls:
         write = writer_of(request.runtime)
         if write is not None:
             write({"type": "coreact.observation", "observation": observation.model_dump(mode="json")})
+
+
+def _asked(request: ToolCallRequest) -> ToolCall:
+    call = request.tool_call
+    return ToolCall(name=call["name"], arguments=call["args"], id=call["id"] or "")
 
 
 def refusal_of(request: ToolCallRequest, held: HeldCall) -> ToolMessage:
