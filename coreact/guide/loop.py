@@ -312,7 +312,15 @@ class _Run:
         checked = run_checks(rubric, action, state)
         verdicts: tuple[Verdict, ...] = ()
         cost = Cost()
-        if checked.open and self.has_judge and self.rung in ("panel", "judge"):
+        reason = "there is no judge" if not self.has_judge else "the budget leaves no judge"
+        may_ask = self.has_judge and self.rung in ("panel", "judge")
+        if checked.open and may_ask:
+            left = undecided(
+                checked.open, reason="the step fails by its checks already", by="nobody", broken=False
+            )
+            settled = judgement(rubric, (*checked.decided, *left))
+            if settled.passed is False:  # whatever a judge says, it stays failed
+                return settled
             reply = yield JudgeCriteria(criteria=checked.open, action=action, state=state, rung=self.rung)
             cost = reply.cost
             self.extra += cost
@@ -320,7 +328,6 @@ class _Run:
             faults = (v.reason for v in verdicts if v.fault == "instrument" and v.cause != "unsupported")
             self.errors.extend(dict.fromkeys(faults))
         elif checked.open:
-            reason = "there is no judge" if not self.has_judge else "the budget leaves no judge"
             verdicts = undecided(checked.open, reason=reason, by="nobody", broken=False)
         return judgement(rubric, (*checked.decided, *verdicts), cost=cost)
 

@@ -307,6 +307,26 @@ def test_the_judge_is_asked_only_about_what_no_check_decides() -> None:
     assert served.decision.chosen.judgements[0].cost.output_tokens == 5
 
 
+def test_no_judge_is_asked_about_a_step_that_its_checks_fail_already() -> None:
+    rubric = Rubric(criteria=(has("gold", veto=True), criterion("taste")))
+    served = Served([proposal("mud"), proposal("gold")], rubrics=[rubric], verdict=lambda c, a: "met")
+    (asked,) = served.of(JudgeCriteria)
+    assert asked.action == search("gold")
+    left = next(v for v in served.decision.attempts[0].judgements[0].verdicts if v.criterion == "taste")
+    assert (left.status, left.fault, left.reason) == (
+        "unknown",
+        "none",
+        "the step fails by its checks already",
+    )
+
+
+def test_a_judge_is_asked_where_its_verdict_can_still_save_the_step() -> None:
+    rubric = Rubric(criteria=(has("gold", weight=0.2), criterion("taste", weight=0.8)))
+    served = Served([proposal("mud")], rubrics=[rubric], verdict=lambda c, a: "met", retries=0)
+    assert len(served.of(JudgeCriteria)) == 1
+    assert served.decision.chosen.judgements[0].passed is True
+
+
 def test_a_model_that_fails_in_the_first_call_raises() -> None:
     with pytest.raises(ModelCallError, match="down"):
         Served([BROKEN])
