@@ -2,8 +2,8 @@
 
 `python tests/bench/scale.py` runs all trajectories at once, plain and guided (checks, recorded to SQLite),
 and prints calls a second over the ideal: places of the server / pause, or trajectories / pause where it has
-as many places. A process can do no more than its processor: what a call costs there is printed beside, and where
-that is the bound, the ratio says nothing about waiting. Memory is what the process grew by.
+as many places. A process can do no more than its processor: what a call costs there is printed beside, and
+where that is the bound, the ratio says nothing about waiting. Memory is what the process grew by.
 The model and the search are simulated; agents, guidance, recorder and store are real.
 """
 
@@ -48,7 +48,7 @@ def search() -> BaseTool:
 
     async def look_up(query: str) -> str:
         """Search the corpus."""
-        return f"{query}: the register names it. See https://example.org/{len(query)}."
+        return f"{query}: the register names it, as does https://example.org/{len(query)}."
 
     return StructuredTool.from_function(
         coroutine=look_up,
@@ -66,7 +66,7 @@ def replies(steps: int) -> Any:
         name = next((n for n in NAMES if n in str(messages[0].text)), NAMES[0])
         if done >= steps:
             return AIMessage(f"{name}: the register names it.")
-        arguments = {"query": f"{name} currency record {done}"}
+        arguments = {"query": f"{name} currency used entry record {done}"}
         return AIMessage("", tool_calls=[{"name": "search", "args": arguments, "id": f"call-{done}"}])
 
     return reply

@@ -41,9 +41,10 @@ FAILS = 0.21
 BAD = "Ouagadougou record 0"
 """The first query again."""
 _LINES = (
-    '1. [0.5] Use search with a query that contains "Ouagadougou".\n'
-    "2. [0.3] The query is precise.\n"
-    "3. [0.2] The step brings the answer nearer."
+    '1. [0.2] Use search with a query that contains "Ouagadougou".\n'
+    "2. [0.15] The query is precise.\n"
+    "3. [0.5] Do not repeat an earlier call.\n"
+    "4. [0.15] The step brings the answer nearer."
 )
 
 
