@@ -128,5 +128,5 @@ def test_never_raises_and_never_takes_long(text):
 
 
 def test_metadata_and_schema():
-    assert calculator.metadata == {"role": "compute", "read_only": True}
+    assert calculator.metadata == {"role": "compute", "read_only": True, "cost": 0.0}
     assert calculator.tool_call_schema.model_json_schema()["required"] == ["expression"]

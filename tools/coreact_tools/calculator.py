@@ -18,6 +18,8 @@ from fractions import Fraction
 from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, Field
 
+from coreact_tools.contracts import contract
+
 MAX_CHARS = 300
 """Longest expression, in characters."""
 MAX_DEPTH = 60
@@ -79,7 +81,7 @@ calculator: BaseTool = StructuredTool.from_function(
     name="calculator",
     description="Compute an arithmetic expression exactly. Knows + - * / // % ** and parentheses.",
     args_schema=_Arguments,
-    metadata={"role": "compute", "read_only": True},
+    metadata=contract("compute"),
 )
 """The tool; its answer is the result as text, or why there is none."""
 

@@ -14,6 +14,8 @@ from typing import Protocol
 from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, Field
 
+from coreact_tools.contracts import contract
+
 
 class PassageLike(Protocol):
     """A text that can be shown."""
@@ -68,7 +70,7 @@ def corpus_tools(corpus: CorpusLike, *, k: int = 3, snippet_chars: int = 400) ->
 
     Returns:
         Two tools that answer with text and, as artifact, the list of passage ids shown. Their metadata is
-        `{"role": "search" | "read", "read_only": True}`.
+        `{"role": "search" | "read", "read_only": True, "cost": 0.0}`.
 
     Raises:
         ValueError: `k` or `snippet_chars` is less than 1.
@@ -98,7 +100,7 @@ def corpus_tools(corpus: CorpusLike, *, k: int = 3, snippet_chars: int = 400) ->
             description=f"Search the corpus by words. Shows up to {k} passages, each as `[id] Title: text`.",
             args_schema=_SearchArguments,
             response_format="content_and_artifact",
-            metadata={"role": "search", "read_only": True},
+            metadata=contract("search"),
         ),
         StructuredTool.from_function(
             read,
@@ -106,7 +108,7 @@ def corpus_tools(corpus: CorpusLike, *, k: int = 3, snippet_chars: int = 400) ->
             description="Read one passage in full, by its id from a search.",
             args_schema=_ReadArguments,
             response_format="content_and_artifact",
-            metadata={"role": "read", "read_only": True},
+            metadata=contract("read"),
         ),
     ]
 

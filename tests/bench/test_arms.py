@@ -1,0 +1,221 @@
+"""The arms: each builds and runs within the budget, and a control is what it says it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.runnables import Runnable
+
+from coreact.bench.arms import BASELINES, GENERATORS, GUIDED, PLAIN, PLUGGED, arms_named, known_arms, sampled
+from coreact.bench.arms.placebo import PlaceboGenerator
+from coreact.bench.records import Setup
+from coreact.bench.writers import EMBEDDED_CHARS, TOKENS, prompted
+from coreact.cli.recipes import load_agent
+from coreact.generate import HeuristicGenerator
+from coreact.guide.wording import guidance as worded
+from coreact.local import LocalChatModel
+from coreact.rubric import State
+from coreact.testing import ScriptedModel, call
+
+USAGE = {"input_tokens": 7, "output_tokens": 3, "total_tokens": 10}
+
+
+def reply(text: str) -> str:
+    """A writer's reply whose criteria all say the same, so that one is left."""
+    one = {"text": text, "check": None, "weight": 1}
+    return json.dumps({"first": one, "second": one, "third": one, "fourth": None, "fifth": None})
+
+
+class Both(ScriptedModel):
+    """An agent that searches twice and answers, and a writer of rubrics."""
+
+    written: list[str] = []  # noqa: RUF012 - pydantic copies it
+    guided: list[str] = []  # noqa: RUF012
+    rubric: str = reply("Answer with a call of the tool search.")
+
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[Any, AIMessage]:
+        return self.bind()
+
+    def _reply(self, messages: list[BaseMessage]) -> AIMessage:
+        self.requests.append(tuple(messages))
+        if messages[0].text != "Search before you answer.":
+            self.written.append("x")
+            return AIMessage(self.rubric, usage_metadata=USAGE)
+        if "Answer with a call" in " ".join(str(message.text) for message in messages):
+            self.guided.append("x")
+        done = sum(isinstance(message, ToolMessage) for message in messages)
+        reply = (
+            AIMessage("Nobody knows.")
+            if done >= 2
+            else call("search", query=f"capital {done}", id=f"c{done}")
+        )
+        return reply.model_copy(update={"usage_metadata": USAGE})
+
+
+def every_arm() -> list[str]:
+    return list(known_arms(lambda name: load_agent(name).build))
+
+
+@pytest.mark.parametrize("name", every_arm())
+def test_every_arm_runs_within_the_budget(bench: Any, name: str) -> None:
+    (outcome,) = bench.outcomes(name, n=1, tool_calls=4)
+    assert outcome.excluded is None, outcome.episode.error
+    assert outcome.episode.error is None
+    assert outcome.episode.usage.tool_calls <= 4
+    assert outcome.episode.usage.model_calls >= 1
+    assert [found.tool for found in outcome.episode.found] == ["search"] * outcome.episode.usage.tool_calls
+
+
+def test_the_plain_arm_asks_what_the_plain_agent_asks(bench: Any) -> None:
+    model, alone = Both(), Both()
+    bench.model = lambda seed: model
+    (outcome,) = bench.outcomes(PLAIN, n=1, tool_calls=2)
+    agent = load_agent("react").build(alone, bench.suite.tools(), tool_calls=2)
+    agent.invoke({"messages": [{"role": "user", "content": bench.suite.tasks[0].prompt}]})
+    assert said(model) == said(alone)
+    assert outcome.episode.usage.model_calls == len(alone.requests)
+
+
+def said(model: ScriptedModel) -> list[list[dict[str, Any]]]:
+    drop = {"id", "response_metadata"}
+    return [[message.model_dump(exclude=drop) for message in request] for request in model.requests]
+
+
+def test_one_shot_rag_searches_once_on_the_bare_question_and_sees_as_much_as_the_others(bench: Any) -> None:
+    (outcome,) = bench.outcomes("one-shot rag", n=1, tool_calls=3)
+    assert outcome.episode.usage.tool_calls == 1
+    assert len(outcome.episode.documents) == 9
+    called = next(m for m in outcome.episode.messages if m["type"] == "ai")
+    assert called["data"]["tool_calls"][0]["args"] == {"query": bench.suite.tasks[0].prompt}
+
+
+def test_the_placebo_says_nothing_at_the_same_length() -> None:
+    state = State.start("Which currency is used in the country whose capital is Ouagadougou?")
+    real, empty = HeuristicGenerator().write(state).rubric, PlaceboGenerator().write(state).rubric
+    assert len(real.criteria) == len(empty.criteria)
+    for one, other in zip(real, empty, strict=True):
+        assert len(other.text.split()) == len(one.text.split())
+        assert (other.check, other.veto, other.weight) == (None, False, one.weight)
+    assert len(worded(empty).split()) == len(worded(real).split())
+    assert "Ouagadougou" not in worded(empty)
+
+
+def test_the_placebo_stands_where_guidance_stands_and_rejects_nothing(bench: Any) -> None:
+    models = [Both(), Both()]
+    given = iter(models)
+    bench.model = lambda seed: next(given)
+    bench.outcomes("rubric only", "placebo", n=1, tool_calls=2)
+    real, empty = (model.requests for model in models)
+    assert [len(request) for request in real] == [len(request) for request in empty]
+    assert "The next step is" in str(empty[0][-1].text)
+    assert isinstance(empty[0][-1], type(real[0][-1]))
+
+
+def test_chance_spends_what_best_of_three_spends_and_looks_at_nothing(bench: Any) -> None:
+    best, chance = bench.outcomes("best of 3", "random of 3", n=1)
+    assert (best.arm, chance.arm) == ("best of 3", "random of 3")
+    steps = sum(message["type"] == "ai" for message in chance.episode.messages)
+    assert chance.episode.usage.model_calls == 3 * steps
+    taken = [o.episode.answer for o in bench.outcomes("random of 3")]
+    assert len(set(taken)) > 1
+
+
+def test_samples_differ_by_seed_and_the_first_is_the_model_itself() -> None:
+    def setup(model: Any) -> Setup:
+        return Setup(model=model, tools=[], tools_showing=lambda k: [], tool_calls=1, seed=5, writer=model)
+
+    cold = LocalChatModel(base_url="http://127.0.0.1:9")
+    assert sampled(setup(cold), 0) is cold
+    first, second = sampled(setup(cold), 1), sampled(setup(cold), 2)
+    assert isinstance(first, LocalChatModel)
+    assert isinstance(second, LocalChatModel)
+    assert first.seed != second.seed
+    assert first.temperature == second.temperature == 0.8
+    warm = sampled(setup(cold.model_copy(update={"temperature": 0.3})), 1)
+    assert isinstance(warm, LocalChatModel)
+    assert warm.temperature == 0.3
+
+
+# --- the ablation ---------------------------------------------------------------------------------
+
+
+def test_every_rubric_source_runs_with_and_without_verification() -> None:
+    retries = {name: settings["retries"] for name, (_, settings) in GUIDED.items()}
+    pairs = {"guided": "rubric only", "untrained": "untrained rubric only", "gated": "gated rubric only"}
+    for verified, unverified in pairs.items():
+        assert (retries[verified], retries[unverified]) == (2, 0)
+    used = {settings.get("generator", "prompted") for _, settings in GUIDED.values()}
+    assert used <= set(GENERATORS)
+    assert not any("," in name for name in every_arm())  # the command line parts them there
+
+
+def test_every_baseline_is_there_with_and_without_a_rubric() -> None:
+    names = every_arm()
+    assert all(name in names and name + PLUGGED in names for name in BASELINES)
+    assert names[0] == PLAIN
+    plain, plugged = arms_named(["vote of 3", "vote of 3+rubric"], lambda name: load_agent(name).build)
+    assert "rubric" not in plain.settings
+    assert plugged.settings["rubric"] == GUIDED["guided"][1]
+
+
+def test_an_untrained_writer_guides_and_its_calls_count(bench: Any) -> None:
+    model = Both()
+    bench.model = lambda seed: model
+    plain, untrained = bench.outcomes(PLAIN, "untrained rubric only", n=1, tool_calls=2)
+    assert (plain.episode.error, untrained.episode.error) == (None, None)
+    assert len(model.written) == len(model.guided) == 3  # two searches and the answer
+    assert untrained.episode.usage.model_calls == plain.episode.usage.model_calls + 3
+    assert untrained.episode.usage.input_tokens == 7 * untrained.episode.usage.model_calls
+    assert untrained.episode.usage.tool_calls == plain.episode.usage.tool_calls == 2
+
+
+def test_another_model_may_write(bench: Any) -> None:
+    model, writer = Both(), Both()
+    bench.model = lambda seed: model
+    (outcome,) = bench.outcomes("untrained", n=1, tool_calls=2, writer=lambda seed: writer)
+    assert outcome.episode.error is None
+    assert (len(model.written), len(writer.written) > 0) == (0, True)
+    assert outcome.episode.usage.model_calls == len(model.requests) + len(writer.requests)
+
+
+def test_what_the_gate_refuses_does_not_guide(bench: Any) -> None:
+    model = Both(rubric=reply("Be wise."))
+    bench.model = lambda seed: model
+    for outcome in bench.outcomes("gated", "gated or heuristic", n=1, tool_calls=2):
+        assert outcome.episode.error is None
+    assert model.written
+    requests = " ".join(str(m.text) for request in model.requests for m in request)
+    assert "Be wise" not in requests
+
+
+def test_a_writer_that_fails_costs_its_calls_and_nothing_else(bench: Any) -> None:
+    bench.model = lambda seed: Both(rubric="no JSON")
+    plain, untrained = bench.outcomes(PLAIN, "untrained", n=1, tool_calls=2)
+    assert untrained.episode.error is None
+    assert untrained.episode.usage.tool_calls == plain.episode.usage.tool_calls
+    assert untrained.episode.usage.model_calls > plain.episode.usage.model_calls
+
+
+def test_the_embedded_model_gets_room_for_a_rubric() -> None:
+    model = LocalChatModel(base_url="http://127.0.0.1:9")
+    small, large = prompted(model), prompted(Both())
+    assert small.id != prompted(model, max_chars=EMBEDDED_CHARS - 1).id
+    assert small.id == prompted(model, max_chars=EMBEDDED_CHARS).id
+    assert model.max_tokens < TOKENS
+    assert large.id.startswith("prompted:")
+
+
+def test_guidance_reaches_the_agent_inside_of_a_baseline(bench: Any) -> None:
+    model = Both()
+    bench.model = lambda seed: model
+    bench.outcomes("vote of 3+rubric", n=1, tool_calls=6)
+    last = [request[-1] for request in model.requests]
+    assert any(isinstance(one, HumanMessage) and "Next step:" in str(one.text) for one in last)
+    model.requests.clear()
+    bench.folder = bench.folder.with_name("off")
+    bench.outcomes("vote of 3", n=1, tool_calls=6)
+    assert not any("Next step:" in str(m.text) for request in model.requests for m in request)

@@ -1,0 +1,128 @@
+"""A stored experiment replayed without a model: guided arms run again, others are measured again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from coreact.bench.arms import known_arms
+from coreact.bench.experiment import Outcome, replay, this_session
+from coreact.bench.experiment.journal import EPISODES
+from coreact.bench.records import Arm
+from coreact.errors import ConfigError, ExperimentMismatchError, ReplayDivergenceError
+
+ARMS = ("plain", "guided", "rubric only", "vote of 3")
+
+
+def replayed(bench: Any, arms: Mapping[str, Arm] | None = None, target: str = "again") -> Any:
+    return asyncio.run(
+        replay(
+            bench.folder,
+            bench.folder.with_name(target),
+            suite=bench.suite,
+            arms=known_arms(bench.recipes) if arms is None else arms,
+            session=this_session(["coreact"]),
+        )
+    )
+
+
+def figures(outcomes: tuple[Outcome, ...]) -> list[Any]:
+    return [(o.key, o.metrics, o.episode) for o in outcomes]
+
+
+def test_every_figure_comes_out_again_and_no_model_is_asked(bench: Any) -> None:
+    live = bench.outcomes(*ARMS, n=3, traces=True, concurrency=3)
+    again = replayed(bench)
+    assert figures(again.outcomes) == figures(live)
+    origins = {(o.arm, o.origin) for o in again.outcomes}
+    assert origins == {
+        ("plain", "measured"),
+        ("guided", "rerun"),
+        ("rubric only", "rerun"),
+        ("vote of 3", "measured"),
+    }
+    assert again.manifest is not None
+    assert again.manifest.settings["tool_calls"] == 3
+
+
+def test_runs_of_an_episode_are_in_the_store_when_its_line_is(bench: Any) -> None:
+    from contextlib import closing
+
+    from coreact.trace import SQLiteTraceStore
+
+    live = bench.outcomes("guided", "plain", n=2, traces=True)
+    guided = [o for o in live if o.arm == "guided"]
+    assert all(len(o.episode.runs) == 1 for o in guided)
+    assert all(o.episode.runs == () for o in live if o.arm == "plain")
+    with closing(SQLiteTraceStore(bench.folder / "traces.db")) as store:
+        for outcome in guided:
+            assert store.trajectory(outcome.episode.runs[0]).end is not None
+
+
+def test_an_arm_whose_code_has_changed_is_told(bench: Any) -> None:
+    bench.run("guided", n=2, traces=True)
+    changed = Arm(name="guided", about="", build=known_arms(bench.recipes)["feedback only"].build)
+    with pytest.raises(ReplayDivergenceError, match="did not repeat"):
+        replayed(bench, {"guided": changed})
+
+
+def test_a_record_that_was_changed_is_told(bench: Any) -> None:
+    bench.run("guided", n=1, traces=True)
+    path = bench.folder / EPISODES
+    line = json.loads(path.read_text())
+    line["episode"]["messages"][-1]["data"]["content"] = "another answer"
+    path.write_text(json.dumps(line) + "\n")
+    with pytest.raises(ReplayDivergenceError, match="other messages"):
+        replayed(bench)
+
+
+def test_a_metric_that_is_new_is_measured_without_running_anything(bench: Any) -> None:
+    from coreact.bench.records import Metric
+
+    live = bench.outcomes("plain", n=2)
+
+    class More:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(inner, name)
+
+        @property
+        def metrics(self) -> Any:
+            return (*inner.metrics, Metric(name="words", about="Words of the answer."))
+
+        def measure(self, task: Any, episode: Any) -> Any:
+            return {**inner.measure(task, episode), "words": len(episode.answer.split())}
+
+    inner = bench.suite
+    bench.suite = More()
+    again = replayed(bench)
+    assert [o.metrics["words"] for o in again.outcomes] == [len(o.episode.answer.split()) for o in live]
+    assert {o.origin for o in again.outcomes} == {"measured"}
+
+
+def test_another_suite_or_the_same_folder_is_refused(bench: Any) -> None:
+    bench.run("plain", n=1)
+    with pytest.raises(ConfigError, match="its source"):
+        replayed(bench, target="out")
+
+    class Other:
+        version = "sha256:other"
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(inner, name)
+
+    inner = bench.suite
+    bench.suite = Other()
+    with pytest.raises(ExperimentMismatchError, match="suite"):
+        replayed(bench)
+
+
+def test_a_replay_that_was_stopped_goes_on(bench: Any) -> None:
+    bench.run("plain", "guided", n=2, traces=True)
+    first = replayed(bench)
+    path = first.folder / EPISODES
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:2]))
+    assert figures(replayed(bench).outcomes) == figures(first.outcomes)
