@@ -7,12 +7,22 @@
     hits = corpus.search("Ouagadougou capital")
 
 Importing this package is cheap. The search library is loaded by `Corpus(...)`, the fact tables
-by `gazetteer()`.
+by `gazetteer()`. What needs LangChain is imported by its module: `environment` (state and action to
+observation), `users` and `transfer` (simulated users), `engine` (a model as search engine), `searcher` (a
+scripted policy with known errors).
 """
 
 from __future__ import annotations
 
 from coreact.worlds.corpus import Corpus, Hit
+from coreact.worlds.documents import DocumentTask, DocumentWorld, load_documents
+from coreact.worlds.fanout import (
+    FanOutQuestion,
+    FanOutWorld,
+    load_fanout,
+    loose_accuracy,
+    plan_score,
+)
 from coreact.worlds.files import load_world
 from coreact.worlds.gazetteer import gazetteer
 from coreact.worlds.records import Hop, Passage, Question, Split, World, content_version
@@ -20,6 +30,10 @@ from coreact.worlds.scoring import contains_answer, exact_answer, gold_share, no
 
 __all__ = [
     "Corpus",
+    "DocumentTask",
+    "DocumentWorld",
+    "FanOutQuestion",
+    "FanOutWorld",
     "Hit",
     "Hop",
     "Passage",
@@ -31,6 +45,10 @@ __all__ = [
     "exact_answer",
     "gazetteer",
     "gold_share",
+    "load_documents",
+    "load_fanout",
     "load_world",
+    "loose_accuracy",
     "normalise_answer",
+    "plan_score",
 ]

@@ -83,9 +83,9 @@ class Corpus:
         known = [word for word in query_words(query) if word in self._index.vocab_dict]
         if not known:
             return ()
-        scores: list[float] = self._index.get_scores(known).tolist()
-        found = [(-score, self._passages[at].id, at) for at, score in enumerate(scores) if score > 0]
-        found.sort()
+        scores = self._index.get_scores(known)
+        matching: list[int] = (scores > 0).nonzero()[0].tolist()
+        found = sorted((-float(scores[at]), self._passages[at].id, at) for at in matching)
         return tuple(Hit(self._passages[at], -negated) for negated, _, at in found[:k])
 
     def passage(self, passage_id: str) -> Passage | None:

@@ -7,32 +7,21 @@ over, so that files of other projects can be read as they are. Nothing is writte
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import ValidationError
 
 from coreact.errors import WorldError
+from coreact.worlds.lines import Line, read_lines
 from coreact.worlds.multihop import chain
 from coreact.worlds.records import Passage, Question, World
 
 _PASSAGES = "passages.jsonl"
 _QUESTIONS = "questions.jsonl"
 _DISTRACTORS = "distractors*.jsonl"
-
-
-class _Line(NamedTuple):
-    path: Path
-    number: int
-    """1-based."""
-    fields: dict[str, Any]
-
-    def error(self, what: str, *, remedy: str) -> WorldError:
-        return WorldError(
-            f"{self.path}, line {self.number}: {what}.", path=self.path, line=self.number, remedy=remedy
-        )
+_FOLDER = f"A world is a folder with {_PASSAGES} and {_QUESTIONS}."
 
 
 def load_world(folder: Path, *, distractors: bool = False) -> World:
@@ -65,13 +54,9 @@ def load_world(folder: Path, *, distractors: bool = False) -> World:
         sources.extend(found)
     passages: dict[str, Passage] = {}
     for source in sources:
-        for line in _lines(source):
+        for line in read_lines(source, remedy=_FOLDER):
             passage = _passage(line)
-            if passage.id in passages:
-                raise line.error(
-                    f"the passage id {passage.id!r} is taken by an earlier line",
-                    remedy="Give every passage an id of its own.",
-                )
+            line.refuse_repeat("passage", passage.id, passages)
             passages[passage.id] = passage
     if not passages:
         raise WorldError(
@@ -79,13 +64,9 @@ def load_world(folder: Path, *, distractors: bool = False) -> World:
         )
     titles = {passage.id: passage.title for passage in passages.values()}
     questions: dict[str, Question] = {}
-    for line in _lines(folder / _QUESTIONS):
+    for line in read_lines(folder / _QUESTIONS, remedy=_FOLDER):
         question = _question(line, titles)
-        if question.id in questions:
-            raise line.error(
-                f"the question id {question.id!r} is taken by an earlier line",
-                remedy="Give every question an id of its own.",
-            )
+        line.refuse_repeat("question", question.id, questions)
         unknown = [key for key in question.supporting_ids if key not in passages]
         if unknown:
             raise line.error(
@@ -97,52 +78,16 @@ def load_world(folder: Path, *, distractors: bool = False) -> World:
     return World(name=name, passages=tuple(passages.values()), questions=tuple(questions.values()))
 
 
-def _lines(path: Path) -> Iterator[_Line]:
-    try:
-        content = path.read_bytes()
-    except OSError as failure:
-        raise WorldError(
-            f"{path} cannot be read: {failure.strerror}.",
-            path=path,
-            remedy=f"A world is a folder with {_PASSAGES} and {_QUESTIONS}.",
-        ) from failure
-    # Split at line feeds only: JSON strings may hold the other characters that str.splitlines cuts at.
-    for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-        if not raw.strip():
-            continue
-        line = _Line(path, number, {})
-        try:
-            fields = json.loads(raw.decode("utf-8"))
-        except UnicodeDecodeError as failure:
-            raise line.error("the bytes are not UTF-8", remedy="Save the file as UTF-8.") from failure
-        except json.JSONDecodeError as failure:
-            raise line.error(
-                f"not JSON ({failure.msg} at column {failure.colno})",
-                remedy="Write one complete JSON object on each line.",
-            ) from failure
-        except (RecursionError, ValueError) as failure:
-            raise line.error(
-                "the JSON is nested too deep or holds a number too long to read",
-                remedy="Write a flat JSON object with text fields.",
-            ) from failure
-        if not isinstance(fields, dict):
-            raise line.error(
-                f"a JSON {type(fields).__name__} where an object should be",
-                remedy="Write one JSON object on each line.",
-            )
-        yield line._replace(fields=fields)
-
-
-def _passage(line: _Line) -> Passage:
-    fields = _required(line, "id", "title", "text")
+def _passage(line: Line) -> Passage:
+    fields = line.required("id", "title", "text")
     try:
         return Passage(**fields)
     except ValidationError as failure:
-        raise _misfit(line, failure) from failure
+        raise line.misfit(failure) from failure
 
 
-def _question(line: _Line, titles: Mapping[str, str]) -> Question:
-    fields = _required(line, "id", "question", "answer", "supporting_ids")
+def _question(line: Line, titles: Mapping[str, str]) -> Question:
+    fields = line.required("id", "question", "answer", "supporting_ids")
     if isinstance(fields["supporting_ids"], list):
         fields["hops"] = max(1, len(fields["supporting_ids"]))
     optional = {"answer_aliases": "answer_aliases", "hops": "hops", "type": "kind"}
@@ -155,12 +100,12 @@ def _question(line: _Line, titles: Mapping[str, str]) -> Question:
     try:
         question = Question(**fields)
     except ValidationError as failure:
-        raise _misfit(line, failure) from failure
+        raise line.misfit(failure) from failure
     steps = line.fields.get("decomposition")
     return question if steps is None else _decomposed(line, question, steps, titles)
 
 
-def _decomposed(line: _Line, question: Question, steps: Any, titles: Mapping[str, str]) -> Question:
+def _decomposed(line: Line, question: Question, steps: Any, titles: Mapping[str, str]) -> Question:
     try:
         if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
             raise ValueError("a list of objects is needed")
@@ -177,18 +122,3 @@ def _decomposed(line: _Line, question: Question, steps: Any, titles: Mapping[str
             remedy="Name the same passages in both, or leave the decomposition out.",
         )
     return question.model_copy(update={"chain": hops, "supporting_ids": order})
-
-
-def _required(line: _Line, *names: str) -> dict[str, Any]:
-    missing = [name for name in names if name not in line.fields]
-    if missing:
-        raise line.error(
-            f"the field {missing[0]!r} is missing", remedy=f"An object here needs {', '.join(names)}."
-        )
-    return {name: line.fields[name] for name in names}
-
-
-def _misfit(line: _Line, failure: ValidationError) -> WorldError:
-    first = failure.errors()[0]
-    field = ".".join(map(str, first["loc"])) or "object"
-    return line.error(f"the field {field!r} does not fit: {first['msg']}", remedy="Correct the value.")

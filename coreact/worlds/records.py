@@ -20,11 +20,13 @@ Split = Literal["train", "dev"]
 """`train`: for learning from; `dev`: for measuring on. About one question in five is `dev`."""
 
 
-class _Record(BaseModel):
+class Frozen(BaseModel):
+    """A record of a world: cannot be changed, and has no other fields than its own."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Passage(_Record):
+class Passage(Frozen):
     """A short text that a search can return."""
 
     id: str = Field(min_length=1)
@@ -35,7 +37,7 @@ class Passage(_Record):
     """The passage itself."""
 
 
-class Hop(_Record):
+class Hop(Frozen):
     """One link of the proof of an answer: this passage says that `entity` has `relation` `answer`."""
 
     entity: str = Field(min_length=1)
@@ -53,7 +55,7 @@ class Hop(_Record):
         return f"{self.entity} {self.relation}"
 
 
-class Question(_Record):
+class Question(Frozen):
     """A question with its one right answer and the passages that prove it."""
 
     id: str = Field(min_length=1)
@@ -84,7 +86,7 @@ class Question(_Record):
         return "dev" if digest[0] % 5 == 0 else "train"
 
 
-class World(_Record):
+class World(Frozen):
     """A closed corpus and the questions that it answers."""
 
     name: str = Field(min_length=1)
@@ -127,6 +129,13 @@ def content_version(passages: Sequence[Passage], questions: Sequence[Question]) 
             {**vars(question), "chain": [vars(hop) for hop in question.chain]} for question in questions
         ],
     }
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return f"sha256:{hashlib.sha256(canonical.encode('ascii')).hexdigest()}"
+
+
+def records_version(*groups: Sequence[Frozen]) -> str:
+    """`sha256:…` of the canonical JSON of several groups of records, of any kind."""
+    content = [[record.model_dump(mode="json") for record in group] for group in groups]
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return f"sha256:{hashlib.sha256(canonical.encode('ascii')).hexdigest()}"
 

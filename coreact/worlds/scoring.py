@@ -10,13 +10,23 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Protocol
 
 from coreact.worlds._words import fold, is_unspaced
 
 if TYPE_CHECKING:
     from coreact.worlds.records import Question
+
+
+class Supported(Protocol):
+    """Something to be done that certain passages or documents are needed for."""
+
+    @property
+    def supporting_ids(self) -> Sequence[str]:
+        """Their ids, at least one."""
+
 
 _DECIMAL_POINT = re.compile(r"(?<=\d)\.(?=\d)")
 _MINUS = re.compile(r"(?<!\w)[-−](?=\d)")  # noqa: RUF001
@@ -47,11 +57,21 @@ def contains_answer(text: str, question: Question) -> bool:
     Weaker than `exact_answer`: a text that names every candidate contains the answer too, and a short
     answer such as `no` stands in many texts.
     """
-    forms = {normalise_answer(text), _plain(text)}
-    return any(_stands_in(accepted, form) for accepted in _accepted(question) for form in forms)
+    return any(stands_in(accepted, text) for accepted in (question.answer, *question.answer_aliases))
 
 
-def gold_share(found_ids: Iterable[str], question: Question) -> float:
+def stands_in(wanted: str, text: str) -> bool:
+    """Whether a text, normalised, stands in a longer one as whole words; an empty one stands nowhere."""
+    needle = normalise_answer(wanted)
+    return bool(needle) and any(_stands_in(needle, form) for form in _forms(text))
+
+
+@lru_cache(maxsize=256)
+def _forms(text: str) -> frozenset[str]:
+    return frozenset((normalise_answer(text), _plain(text)))
+
+
+def gold_share(found_ids: Iterable[str], question: Supported) -> float:
     """The share of the question's supporting passages among those found, in [0, 1], higher is better."""
     gold = set(question.supporting_ids)
     return len(gold.intersection(found_ids)) / len(gold)
