@@ -39,11 +39,15 @@ THRESHOLD = 0.8
 """Pass mark of the rubrics written here, in [0, 1]."""
 
 MAX_TERMS = 3
-"""Most entities that one criterion names."""
+"""Most entities, or missing words, that one criterion suggests."""
+
+MAX_LEADS = 12
+"""Most entities that a search may take instead of the suggested ones."""
 
 _COVERED = 0.7  # coverage from which on an answer counts as resting on observations
 _ENOUGH = 0.5  # coverage from which on an answer is suggested, where no name is left to search
 _QUESTION_CHARS = 300  # of the question, repeated where the answer is due: small models lose it otherwise
+_LOOK_BACK = 4  # observations before the last one whose names a search may still take
 _WORD = 4  # letters from which on a word of the question carries meaning
 
 
@@ -117,11 +121,11 @@ def _answer(state: State, *, weight: float, veto: bool) -> Criterion:
 def _search(state: State, tool: ToolContract) -> list[Criterion]:
     argument = tool.text_argument or ""
     criteria = []
-    terms = next_entities(state)
+    terms = leads(state)
     missing = _missing_words(state) if state.steps else ()
     if terms:
-        # The text suggests a whole query, since a small model takes it as it stands; the check
-        # asks for one of the names only, since a better model knows better words for the rest.
+        # The text suggests a whole query, since a small model takes it as it stands; the check takes any
+        # name that was met and not searched, since a better model knows better which one leads on.
         query = " ".join([terms[0], *missing[:1]])
         criteria.append(
             Criterion(
@@ -212,6 +216,21 @@ def next_entities(state: State) -> tuple[str, ...]:
         # it is no lead any more.
         left = [name for name in left if not name.isupper()]
     return tuple(dict.fromkeys([*left, *found]))[:MAX_TERMS]
+
+
+def leads(state: State) -> tuple[str, ...]:
+    """Names that a search may be for: the ones worth it, then all others in the last observations.
+
+    No rule speaks for the others, but a search for one of them is no error that code could tell.
+
+    Returns:
+        At most `MAX_LEADS` names that stand in no query so far; empty where no rule has one to suggest.
+    """
+    suggested = next_entities(state)
+    recent = state.steps[-1 : -2 - _LOOK_BACK : -1] if suggested else ()
+    met = (step.observation.text for step in recent if step.succeeded and step.observation is not None)
+    others = (name for text in met for name in entities(text) if f" {fold(name)} " not in state.searched)
+    return tuple(islice(dict.fromkeys([*suggested, *others]), MAX_LEADS))
 
 
 def _brought_up(state: State, is_new: Callable[[str], bool]) -> list[str]:

@@ -609,8 +609,9 @@ def found_in(check: Check, **options: Any) -> set[str]:
 
 
 def test_a_check_that_explains_itself_at_length_is_over_long() -> None:
-    assert found_in(ArgumentContains(terms=FILL[:10])) == set()
-    assert found_in(ArgumentContains(terms=FILL)) == {"over_long"}
+    assert found_in(ArgumentContains(terms=FILL[:10], at_least=10)) == set()
+    assert found_in(ArgumentContains(terms=FILL)) == set(), "one of many: three are named"
+    assert found_in(ArgumentContains(terms=FILL, at_least=len(FILL))) == {"over_long"}
     assert found_in(UnknownCheck(kind="k" * 2_000)) == {"over_long"}
 
 

@@ -15,6 +15,8 @@ from coreact.rubric.checks.patterns import compiled, stands_somewhere
 from coreact.rubric.state import Action, State
 from coreact.rubric.words import stands_in
 
+_TOLD = 3  # terms that a message names at most
+
 
 class ArgumentCheck(ExecutableCheck):
     """Base of the checks on one argument. Not applicable where the action has no such argument."""
@@ -62,8 +64,9 @@ class ArgumentContains(ArgumentCheck):
         wanted = min(self.at_least, len(self.terms))
         if len(found) >= wanted:
             return met(f"{self._name} contains {', '.join(map(shown, found))}")
-        missing = [term for term in self.terms if term not in found]
-        return unmet(f"{self._name} is {shown(value)} and lacks {' and '.join(map(shown, missing))}")
+        missing = [shown(term) for term in self.terms if term not in found]
+        more = f" and {len(missing) - _TOLD} more" if len(missing) > _TOLD else ""
+        return unmet(f"{self._name} is {shown(value)} and lacks {' and '.join(missing[:_TOLD])}{more}")
 
     def explain(self) -> str:
         terms = [shown(term) for term in self.terms]
@@ -72,7 +75,7 @@ class ArgumentContains(ArgumentCheck):
         if self.at_least >= len(terms):
             return f"Put {', '.join(terms[:-1])} and {terms[-1]} into {self._name}."
         if self.at_least == 1:  # the first term is the one its writer would take
-            return f"Put {terms[0]} into {self._name}, or else {' or '.join(terms[1:])}."
+            return f"Put {terms[0]} into {self._name}, or else {' or '.join(terms[1:_TOLD])}."
         return f"Put at least {self.at_least} of {', '.join(terms)} into {self._name}."
 
 
