@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_core.runnables import Runnable, RunnableLambda
 
 from coreact.judge.records import Cost
-from coreact.judge.transcript import UNTRUSTED, transcript
+from coreact.judge.transcript import UNTRUSTED, fenced, transcript
 from coreact.refine.requests import Revised, Revision
 from coreact.rubric import Action
 
@@ -44,7 +44,7 @@ def reviser(model: BaseChatModel, *, max_chars: int = 24_000) -> Runnable[Revisi
             about=revision.feedback.about,
             max_chars=max_chars,
         )
-        return [SystemMessage(_RULES), HumanMessage(f"{material}\n\n{revision.feedback}")]
+        return [SystemMessage(_RULES), HumanMessage(f"{fenced(material.visible)}\n\n{revision.feedback}")]
 
     # Not named like the node it runs in: the host streams the messages of what bears a node's name.
     return RunnableLambda(asked, name="revision_prompt") | model | RunnableLambda(_revised)

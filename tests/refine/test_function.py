@@ -18,6 +18,7 @@ from coreact.refine import (
     Revised,
     averify_and_refine,
     investigator,
+    reviser,
     verify_and_refine,
 )
 from coreact.rubric import Criterion, Observation, Rubric, State, Step, ToolCall, ToolContract
@@ -407,3 +408,14 @@ def test_a_state_may_be_given(run: Any, naming: Any, words: Any) -> None:
     )
     out = refined(run, state, "gold", rubric=rubric, judge=words(unknown=["gold"]), revise=scripted())
     assert out.ended == "accepted"
+
+
+def test_the_reviser_reads_the_run_in_fences(naming: Any, words: Any) -> None:
+    call = ToolCall(name="search", arguments={"query": "gold"})
+    state = State.start("Where is gold?").after(Step(call=call, observation=Observation(text="In mud.")))
+    asked = ScriptedModel(script=["gold"])
+    verify_and_refine(state, "mud", rubric=naming("gold"), judge=words(), revise=reviser(asked))
+    shown = str(asked.requests[0][-1].text)
+    assert "In mud." in shown
+    assert "Section(" not in shown, "no object is printed"
+    assert shown.count("<<") >= 4, "question, observation and answer stand in fences"
