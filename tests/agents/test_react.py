@@ -102,8 +102,16 @@ def test_an_installed_agent_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 # --- the server's configuration -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", GRAPHS)
-def test_every_graph_of_the_server_builds_and_runs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_graph_of_the_server_is_there() -> None:
+    for place in GRAPHS.values():
+        path, _, attribute = place.partition(":")
+        file = (ROOT / path).resolve()
+        assert file in agents().values()
+        assert callable(getattr(load_agent(file.parent.name), attribute))
+
+
+@pytest.mark.parametrize("name", [name for name in GRAPHS if name.startswith("react")])
+def test_the_graphs_of_the_server_build_and_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path, _, attribute = GRAPHS[name].partition(":")
     file = (ROOT / path).resolve()
     assert file in agents().values()
