@@ -14,6 +14,7 @@ children) are not here: they are not failures and always pass through.
     │   ├── MessagesError          a message list no provider would accept (`index`)
     │   ├── WorldError             a corpus or question file that cannot be used (`path`, `line`)
     │   ├── LabelFileError         a file of labelled cases or verdicts that cannot be used (`path`, `line`)
+    │   ├── ExperimentMismatchError an experiment's folder holds another experiment (`folder`, `differences`)
     │   ├── MissingExtraError      an optional dependency is not installed (`extra`)
     │   ├── ModelFileError         no usable model file (`path`)
     │   ├── TraceFileError         a file of traces from elsewhere that cannot be used (`path`, `line`)
@@ -141,6 +142,19 @@ class LabelFileError(UserError):
         self.path = path
         self.line = line
         """1-based line number, where one line is to blame."""
+
+
+class ExperimentMismatchError(UserError):
+    """An experiment was to go on under settings other than those it began with; nothing was run."""
+
+    def __init__(self, folder: Path, differences: tuple[str, ...]) -> None:
+        super().__init__(
+            f"The experiment in {folder} was begun under other settings: {'; '.join(differences)}.",
+            remedy="Give the settings it began with, or another folder.",
+        )
+        self.folder = folder
+        self.differences = differences
+        """What differs, one entry for each setting."""
 
 
 class MissingExtraError(UserError):

@@ -16,6 +16,7 @@ from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from pydantic import Field
 
+from coreact.guide import Replay
 from coreact.rubric import Record
 from coreact.trace import Recorder
 
@@ -49,8 +50,10 @@ class Usage(Record):
     tool_calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    unmetered: int = 0
+    """Model calls whose tokens nobody reported: where there are any, the tokens above are too few."""
     usd: float | None = None
-    """Money; None where the price of the model is not known."""
+    """Money; None where the price of a model is not known, or its tokens are not."""
     seconds: float = 0.0
     """From start to end."""
 
@@ -125,11 +128,15 @@ class Setup:
     """The same tools, with another number of documents shown by a search."""
     tool_calls: int
     """Tool calls in all, over everything that the arm starts. An arm of several runs divides it."""
+    shown: int = 3
+    """Documents that one search shows."""
     seed: int
     writer: BaseChatModel
     """The model that writes rubrics, critiques and reflections, where the arm has them written."""
     recorder: Recorder | None = None
     """Where judged steps go, for arms that judge any."""
+    replay: Replay | None = None
+    """A judged run that answers this one's calls; None: they are made."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -287,7 +287,8 @@ def _constraint_line(constraint: Mapping[str, Any]) -> str:
 
 def _step_head(step: StepRecord) -> Text:
     head = Text(f"Step {step.index + 1}", "bold underline")
-    details = [step.phase, step.rung, step.node]
+    stages = dict.fromkeys(criterion.stage for criterion in step.rubric or () if criterion.stage)
+    details = [*stages, step.phase, step.rung, step.node]
     head.append("  " + " · ".join(one_line(detail) for detail in details if detail), "dim")
     if step.cost.tokens:
         head.append(f" · {step.cost.tokens:,} tokens", "dim")

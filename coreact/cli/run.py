@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,7 +60,10 @@ def run(
     ] = "gazetteer",
     number: Annotated[int, typer.Option(min=0, help="Which of the world's questions to ask.")] = 0,
     agent: Annotated[str, typer.Option(help="Which agent to run.")] = "react",
-    model: Annotated[str, typer.Option(help="`local`, `provider:name`, or a server's model name.")] = LOCAL,
+    model: Annotated[
+        str,
+        typer.Option(help="`local`, `searcher`, `scripted`, `provider:name`, or a server's model name."),
+    ] = LOCAL,
     base_url: Annotated[
         str | None, typer.Option(help="Root of an OpenAI-compatible server, ending in /v1.")
     ] = None,
@@ -89,11 +93,18 @@ def run(
     asked, gold, loaded = _question(question, world=world, number=number)
     telemetry = OtlpTelemetry(otlp) if otlp is not None else None
     with open_model(
-        model, base_url=base_url, gguf=gguf, temperature=temperature, seed=seed, threads=threads
+        model,
+        base_url=base_url,
+        gguf=gguf,
+        temperature=temperature,
+        seed=seed,
+        threads=threads,
+        world=loaded,
     ) as chat:
         trace = SQLiteTraceStore(path)
         recorder = Recorder(trace, listeners=[telemetry] if telemetry else [], capture=capture)
-        guidance = CoReActMiddleware(
+        guidance = partial(
+            CoReActMiddleware,
             recorder=recorder,
             agent=agent,
             seed=seed,
@@ -101,12 +112,12 @@ def run(
             candidates=candidates,
             step_budget=tool_calls,
         )
-        graph = recipe.build(
-            chat,
-            _tools(loaded),
-            middleware=[] if plain else [guidance],
-            tool_calls=tool_calls,
-        )
+        tools = _tools(loaded)
+        if not plain and hasattr(recipe, "guided"):  # an agent of several stages, each guided by itself
+            graph = recipe.guided(chat, tools, guidance, tool_calls=tool_calls)
+        else:
+            middleware = [] if plain else [guidance()]
+            graph = recipe.build(chat, tools, middleware=middleware, tool_calls=tool_calls)
         console.print(Text(f"Question  {one_line(asked)}", style="bold"))
         live = _Live(console)
         started = time.perf_counter()
@@ -255,7 +266,8 @@ def _conclude(
     console.rule()
     if stored is not None:
         console.print(show_end(stored, store=None if path == default_store_path() else path))
-    else:
+    told = stored.end.answer if stored is not None and stored.end is not None else None
+    if told is None or told.strip() != answer.strip():  # an agent of several runs: the last is not the whole
         console.print(Text(f"Answer    {clean(answer)}"))
     if gold is not None:
         right = "the answer says so" if contains_answer(answer, gold) else "the answer says otherwise"

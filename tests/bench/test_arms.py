@@ -15,6 +15,7 @@ from coreact.bench.arms.placebo import PlaceboGenerator
 from coreact.bench.records import Setup
 from coreact.bench.writers import EMBEDDED_CHARS, TOKENS, prompted
 from coreact.cli.recipes import load_agent
+from coreact.errors import ConfigError
 from coreact.generate import HeuristicGenerator
 from coreact.guide.wording import guidance as worded
 from coreact.local import LocalChatModel
@@ -219,3 +220,22 @@ def test_guidance_reaches_the_agent_inside_of_a_baseline(bench: Any) -> None:
     bench.folder = bench.folder.with_name("off")
     bench.outcomes("vote of 3", n=1, tool_calls=6)
     assert not any("Next step:" in str(m.text) for request in model.requests for m in request)
+
+
+def test_one_shot_rag_without_a_search_is_refused(bench: Any) -> None:
+    class Unarmed:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(inner, name)
+
+        def tools(self, k: int | None = None) -> Any:
+            return [tool.model_copy(update={"metadata": None}) for tool in inner.tools(k)]
+
+    inner = bench.suite
+    bench.suite = Unarmed()
+    with pytest.raises(ConfigError, match="searches"):
+        bench.run("one-shot rag", n=1)
+
+
+def test_a_budget_that_does_not_go_round_is_refused(bench: Any) -> None:
+    with pytest.raises(ConfigError, match="shared by 3 runs"):
+        bench.run("vote of 3", n=1, tool_calls=2)

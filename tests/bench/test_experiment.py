@@ -209,13 +209,22 @@ def test_an_agent_that_asks_a_human_is_a_failure(bench: Any) -> None:
     assert "waits for a human" in str(outcome.episode.error)
 
 
+def test_an_arm_that_gives_back_something_else_has_failed(bench: Any) -> None:
+    odd = Arm(name="odd", about="", build=lambda setup: RunnableLambda(lambda given: "an answer"))
+    (outcome,) = bench.outcomes(odd, n=1)
+    assert "gave back str" in str(outcome.episode.error)
+    assert outcome.episode.answer == ""
+
+
 def test_an_episode_may_take_only_so_long(bench: Any) -> None:
     async def sleeps(setup: Setup, given: Any) -> list[BaseMessage]:
         await asyncio.sleep(60)
         return []
 
     (outcome,) = bench.outcomes(arm("sleeps", sleeps), n=1, seconds=0.05)
-    assert "TimeoutError" in str(outcome.episode.error)
+    assert outcome.episode.error == "It was not done after 0.05 s."
+    assert outcome.excluded is None
+    assert outcome.metrics["gold_share"] == 0
 
 
 def test_what_cannot_be_measured_is_excluded_with_its_cause(bench: Any) -> None:

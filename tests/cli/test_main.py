@@ -32,7 +32,7 @@ def test_help_names_every_command(coreact: Coreact) -> None:
     for group, commands in {
         "local": ("pull", "status", "serve"),
         "trace": ("list", "show"),
-        "bench": ("gazetteer", "harm"),
+        "bench": ("run", "harm"),
         "judge": ("qualify", "calibrate"),
     }.items():
         shown = coreact(group, "--help").out
@@ -98,7 +98,7 @@ def test_a_bug_shows_its_traceback(coreact: Coreact, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("arms", ["plain,nonsense", ","])
 def test_a_bench_with_an_unknown_arm(coreact: Coreact, complaint: Any, arms: str) -> None:
-    ended = coreact("bench", "gazetteer", "--arms", arms)
+    ended = coreact("bench", "run", "gazetteer", "--arm", arms)
     complaint(ended, code=2, remedy="Arms are: plain, guided")
     assert not Path(".coreact").exists()
 

@@ -130,7 +130,7 @@ def test_settings_reach_the_model(coreact: Coreact, serve: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "remedy"),
     [
-        (["--agent", "nobody"], "Agents are: react"),
+        (["--agent", "nobody"], "Agents are: deep_research, react"),
         (["--world", "nowhere"], "A world is a folder with passages.jsonl and questions.jsonl."),
         (["--world", "world", "--number", "1"], "Choose 0 to 0."),
         (["--world", "world", "--model", "nonsense:m"], "Use `local`, or `provider:name`"),

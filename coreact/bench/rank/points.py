@@ -37,7 +37,7 @@ LIMIT = 4
 """Tool calls that the agent may make; states have 0 to 3 of them behind them, so one is always left."""
 
 GAZETTEER_HOPS = 2
-"""Hops of the gazetteer's questions, as in `coreact bench gazetteer`."""
+"""Hops of the gazetteer's questions, as in the suite of the bench."""
 
 SYSTEM = "Search before you answer."
 """System prompt of sampled actions, as the agents have it."""

@@ -15,8 +15,6 @@ from coreact.bench.metrics import (
     share,
     yes_no,
 )
-from coreact.bench.metrics.spending import SPENDING, spending
-from coreact.bench.records import Usage
 
 
 @pytest.mark.parametrize(
@@ -88,14 +86,3 @@ def test_a_share_leaves_out_what_is_unknown_and_counts_it():
     assert str(found) == "0.667 (3 of 4)"
     assert share([None]).value is None
     assert str(share([])) == "unknown (0 of 0)"
-
-
-def test_spending_leaves_out_an_unknown_price():
-    known = spending(
-        Usage(model_calls=2, tool_calls=1, input_tokens=10, output_tokens=5, usd=0.0, seconds=1.5)
-    )
-    assert known == {
-        "tool_calls": 1, "model_calls": 2, "input_tokens": 10, "output_tokens": 5, "seconds": 1.5, "usd": 0.0,
-    }  # fmt: skip
-    assert set(known) == {metric.name for metric in SPENDING}
-    assert "usd" not in spending(Usage())

@@ -4,7 +4,7 @@ from math import exp, log
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coreact.bench.metrics.arena import Vote, bradley_terry, protocols
@@ -41,6 +41,7 @@ def test_strengths_are_recovered():
     assert all(found[name] == pytest.approx(truth[name], abs=0.12) for name in truth)
 
 
+@settings(max_examples=15)
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_the_votes_does_not_matter(draw):
     votes = arena({"a": 0.5, "b": 0.0, "c": -0.5}, votes=20)
@@ -91,6 +92,17 @@ def test_protocols_that_contradict_each_other_have_no_reliable_gap():
     found = protocols(votes, rubric_scores({"a": 0.2, "b": 0.8}, tasks=30), resamples=50)
     assert found.rank_agreement == pytest.approx(-1)
     assert found.gaps[0].agreement == 0
+    assert found.minimum_reliable_gap is None
+
+
+def test_a_wide_gap_that_is_not_reliable_spoils_the_narrow_ones():
+    votes = arena({"a": -2.0, "b": 2.0, "c": 0.0}, votes=60)
+    found = protocols(votes, rubric_scores({"a": 0.9, "b": 0.6, "c": 0.35}, tasks=30), resamples=50)
+    assert [(gap.better, gap.worse, gap.reliable) for gap in found.gaps] == [
+        ("b", "c", True),
+        ("a", "b", False),
+        ("a", "c", False),
+    ]
     assert found.minimum_reliable_gap is None
 
 

@@ -67,8 +67,9 @@ GUIDING = Rubric(
             text="The query asks for the capital.",
             check=ArgumentContains(argument="query", terms=("capital",)),
         ),
+        Criterion(id="polite", text="The query is polite.", weight=0.1),  # nobody can tell
     ),
-    threshold=1.0,
+    threshold=0.6,
 )
 TRUTH = Rubric(criteria=(Criterion(id="right", text="The query is the right one."),))
 
@@ -131,11 +132,20 @@ def test_the_criteria_that_spoke_against_the_first_attempt_answer_for_it(store):
     spoke = Balance(fixed=1, spoiled=1, unknown=1)
     assert found.blamed == {"names-berlin": spoke, "asks-for-capital": spoke}
     assert found.hurting == ()
-    assert set(criteria_of(trajectories(store))) == {"names-berlin", "asks-for-capital"}
+    assert set(criteria_of(trajectories(store))) == {"names-berlin", "asks-for-capital", "polite"}
     worse = step_balance(
         [one for one in first_steps(store) if "Germany" in str(one.steps[0].attempts[0].message)], "truth"
     )
     assert worse.hurting == ("asks-for-capital", "names-berlin")
+
+
+def test_criteria_that_changed_nothing_answer_for_nothing():
+    store = InMemoryTraceStore()
+    run(store, "Berlin", "Paris")  # the first one is the better of two that fail: it stands
+    list(rejudge_store(store, RejudgeTask(knows(), TRUTH)))
+    found = step_balance(first_steps(store), "truth")
+    assert found.steps == Balance(kept_wrong=1)
+    assert found.blamed == {}
 
 
 def test_a_runs_own_verdicts_show_no_harm(store):

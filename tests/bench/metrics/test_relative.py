@@ -46,6 +46,8 @@ def test_two_ratings_do_not_share_a_criterion():
     ratings = {"readability": [Rating("Clear structure", 4, 4), Rating("Clear structure", 8, 8)]}
     found = relative(ratings, WEIGHTS, DIMENSIONS)
     assert (found.judged, found.unmatched) == (1, 1)
+    near = {"readability": [Rating("Clear structur", 4, 4), Rating("Clear structures", 8, 8)]}
+    assert relative(near, WEIGHTS, DIMENSIONS)[4:] == (1, 3, 1)
 
 
 def test_what_was_not_rated_in_both_is_left_out():

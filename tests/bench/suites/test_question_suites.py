@@ -7,7 +7,7 @@ from coreact_tools import calculator
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, ToolMessage
 
-from coreact.bench.metrics import SPENDING, share
+from coreact.bench.metrics import share
 from coreact.bench.records import Episode, Found, Suite
 from coreact.bench.suites import (
     QuestionSuite,
@@ -20,21 +20,25 @@ from coreact.bench.suites import (
 )
 from coreact.errors import ConfigError, LabelFileError, WorldError
 from coreact.testing import ScriptedModel, call
-from coreact.worlds import gazetteer
+from coreact.worlds import World
 
-COSTS = {metric.name for metric in SPENDING}
 GAIA = {"task_id": "g1", "Question": "How many?", "Level": 1, "Final answer": "17", "file_name": ""}
 
 
 def figures(suite: QuestionSuite, episode: Episode, at: int = 0) -> dict[str, float]:
     measured = suite.measure(suite.tasks[at], episode)
     assert set(measured) <= {metric.name for metric in suite.metrics}
-    return {name: value for name, value in measured.items() if name not in COSTS}
+    return dict(measured)
 
 
 @pytest.fixture(scope="module")
-def world():
-    return gazetteer(questions=200)
+def world() -> World:
+    suite = open_suite("gazetteer", questions=200)
+    assert_type(suite, Suite)
+    assert isinstance(suite, QuestionSuite)
+    assert {(one.kind, len(one.gold)) for one in suite.questions} == {("bridge", 2)}  # the defaults
+    assert suite.world is not None
+    return suite.world
 
 
 def test_an_agent_works_on_the_gazetteer_and_is_measured(world):
@@ -202,8 +206,18 @@ def test_unknown_names_and_options_are_named(tmp_path):
         open_suite("documents", tmp_path)
 
 
-def test_the_registry_gives_suites():
-    assert_type(open_suite("gazetteer", questions=50, split=None), Suite)
+@pytest.mark.parametrize(
+    ("name", "options", "what"),
+    [
+        ("biggen", {"judge": "gpt"}, "'judge' of the suite 'biggen'"),
+        ("biggen", {"equipment": "web"}, "'equipment'"),
+        ("multihop", {"n": "many"}, "'n'"),
+        ("multihop", {"distractors": "perhaps"}, "'distractors'"),
+    ],
+)
+def test_values_that_do_not_fit_are_named(tmp_path, name, options, what):
+    with pytest.raises(ConfigError, match=what):
+        open_suite(name, tmp_path, **options)
 
 
 def test_one_search_by_the_bare_question_on_real_data(data):

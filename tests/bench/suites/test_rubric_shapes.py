@@ -5,10 +5,12 @@ import json
 import pytest
 from pydantic import ValidationError
 
+from coreact.bench.records import Episode
 from coreact.bench.suites import RubricTask, Scale, TaskCriterion, from_points, open_suite
 from coreact.bench.suites.rubric_tasks import level, level_rubric
 from coreact.errors import LabelFileError
 from coreact.judge import Verdict
+from coreact.testing import ScriptedJudge
 
 HEALTHBENCH = {
     "prompt_id": "h1",
@@ -116,6 +118,16 @@ def test_researchrubrics_has_signs_axes_and_tags(write):
         (3, "forbid", "Implicit"),
     ]
     assert found.tags["logical_nesting"] == "Shallow"
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "score"),
+    [("healthbench", HEALTHBENCH, -9 / 7), ("researchrubrics", RESEARCHRUBRICS, -3 / 5)],
+)
+def test_signed_points_are_scored_by_their_own_convention(write, name, fields, score):
+    judge = ScriptedJudge(lambda criterion, action: "unmet")  # nothing good is there, and the bad thing is
+    suite = open_suite(name, write("tasks.jsonl", fields), judge=judge)
+    assert suite.measure(suite.tasks[0], Episode(answer="x"))["score"] == pytest.approx(score)
 
 
 def test_researchqa_items_are_unweighted(write):
@@ -249,12 +261,14 @@ def test_a_task_without_criteria_has_no_rubric():
         (["met", "unknown", "met", "met"], None),
         (["unmet", "unknown", "unknown", "unknown"], 1),  # what lies above does not matter
         (["unmet", "met", "met", "met"], 1),
+        (["not_applicable", "met", "met", "met"], None),
     ],
 )
 def test_levels_by_hand(statuses, expected):
     rubric = level_rubric(Scale(asked="Is it good?", levels=("a", "b", "c", "d", "e")))
     verdicts = [Verdict(criterion=c.id, reason="r", status=s) for c, s in zip(rubric, statuses, strict=True)]
     assert level(rubric, verdicts) == expected
+    assert rubric.criterion("level-3").depends_on == ("level-2",)
     assert "level 3 of 5): c" in rubric.criterion("level-3").text
 
 

@@ -2,21 +2,18 @@ from __future__ import annotations
 
 import pytest
 
-from coreact.bench.metrics import SPENDING
-from coreact.bench.records import Episode, Found, Usage
+from coreact.bench.records import Episode, Found
 from coreact.bench.suites import RubricSuite, RubricTask, Scale, TaskCriterion, from_points, open_suite
 from coreact.errors import ConfigError, LabelFileError
 from coreact.testing import ScriptedJudge
 from coreact.worlds import Passage
 
-COSTS = {metric.name for metric in SPENDING}
-
 
 def figures(suite: RubricSuite, answer: str, *found: Found) -> dict[str, float]:
-    """What is measured of an answer, but for costs, of the suite's first task."""
+    """What is measured of an answer to the suite's first task."""
     measured = suite.measure(suite.tasks[0], Episode(answer=answer, found=found))
     assert set(measured) <= {metric.name for metric in suite.metrics}
-    return {name: value for name, value in measured.items() if name not in COSTS}
+    return dict(measured)
 
 
 def says(*held: str, unknown: str = "") -> ScriptedJudge:
@@ -74,14 +71,13 @@ def test_what_nobody_could_judge_is_left_out_and_shows():
 def test_without_a_judge_nothing_is_made_up():
     suite = RubricSuite("s", [SIGNED], reports=False)
     assert figures(suite, "caffeine") == {}
-    assert suite.metrics == SPENDING
+    assert suite.metrics == ()
 
 
-def test_the_agent_sees_no_criteria_and_the_cost_is_the_episodes():
+def test_the_agent_sees_no_criteria():
     suite = RubricSuite("s", [SIGNED], judge=says("caffeine"), reports=False)
     assert suite.tasks[0].prompt == "What about tea?"
-    measured = suite.measure(suite.tasks[0], Episode(usage=Usage(model_calls=2, usd=0.5)))
-    assert (measured["model_calls"], measured["usd"]) == (2, 0.5)
+    assert not suite.tools()
 
 
 def test_batched_and_single_verdicts_agree():
@@ -130,6 +126,23 @@ def test_relative_to_the_reference():
     assert len(judge.asked) == 3  # the reference was judged once
 
 
+def test_a_reference_that_the_judge_failed_on_is_judged_again():
+    state = {"down": True}
+
+    def decide(criterion, action):
+        if state["down"] and "reference" in action.answer:
+            raise RuntimeError("down")
+        return "met"
+
+    task = RubricTask(
+        id="t", prompt="p", criteria=(TaskCriterion(id="a", text="Good"),), reference="the reference"
+    )
+    suite = RubricSuite("s", [task], judge=ScriptedJudge(decide), reports=False)
+    assert "relative" not in figures(suite, "x")
+    state["down"] = False
+    assert figures(suite, "x")["relative"] == 0.5
+
+
 def test_the_level_of_a_scale():
     task = RubricTask(
         id="t", prompt="p", scale=Scale(asked="Good?", levels=("none", "ant", "bee", "cat", "dog"))
@@ -170,6 +183,18 @@ def test_citations_are_judged_pair_by_pair():
     assert found["gold_share"] == 0.5
     assert found["found_precision"] == 0.5
     assert found["all_gold"] == 0
+
+
+def test_a_statement_rests_on_the_source_that_it_cites():
+    suite = RubricSuite("s", [TOLD], judge=ScriptedJudge(lambda c, a: "unmet"), passages=PASSAGES)
+    assert (
+        figures(suite, "The dam is 90 metres tall [p1]. Moss is green [p3].", SEARCH)["effective_citations"]
+        == 1
+    )
+    assert (
+        figures(suite, "The dam is 90 metres tall [p3]. Moss is green [p1].", SEARCH)["effective_citations"]
+        == 0
+    )
 
 
 def test_a_report_without_citations_is_seen():
