@@ -10,6 +10,7 @@ from coreact.guide.loop import (
     Judged,
     Proposal,
     RubricWritten,
+    Together,
     WriteRubric,
     decide,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "RubricWritten",
     "StateReader",
     "StepStatus",
+    "Together",
     "ToolCalls",
     "WriteRubric",
     "actions_of",

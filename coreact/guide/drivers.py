@@ -9,8 +9,11 @@ With a tape, generators and judges are noted on it, or answered from it; those t
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any
 
 from langgraph.errors import GraphBubbleUp
@@ -29,6 +32,7 @@ from coreact.guide.loop import (
     Loop,
     Proposal,
     RubricWritten,
+    Together,
     WriteRubric,
 )
 from coreact.guide.tape import Tape
@@ -83,22 +87,9 @@ def drive(
             decision: Decision = done.value
             return decision
         if isinstance(request, WriteRubric):
-            writer = generator if request.writer == "generator" else HEURISTIC
-            taped = None if isinstance(writer, _CODE) else tape
-            reply = taped.written(request.state) if taped is not None else None
-            if reply is None:
-                started = time.perf_counter()
-                try:
-                    if writer is HEURISTIC:  # it calls no model
-                        reply = _written(writer.write(request.state), writer, started)
-                    else:
-                        reply = _written(quietly(writer.write, request.state), writer, started)
-                except GraphBubbleUp:
-                    raise
-                except Exception as error:  # noqa: BLE001 - the boundary: see the module's docstring
-                    reply = _generation_failed(error, writer, started)
-            if taped is not None:
-                taped.note_written(request.state, writer, reply)
+            reply = _write(request, generator, tape)
+        elif isinstance(request, Together):
+            reply = _both(request, generator, tape, call_model)
         elif isinstance(request, JudgeCriteria):
             reply = tape.judged(request) if tape is not None else None
             asked = _seated(judge, request)
@@ -135,22 +126,9 @@ async def adrive(
             decision: Decision = done.value
             return decision
         if isinstance(request, WriteRubric):
-            writer = generator if request.writer == "generator" else HEURISTIC
-            taped = None if isinstance(writer, _CODE) else tape
-            reply = taped.written(request.state) if taped is not None else None
-            if reply is None:
-                started = time.perf_counter()
-                try:
-                    if writer is HEURISTIC:  # it calls no model
-                        reply = _written(await writer.awrite(request.state), writer, started)
-                    else:
-                        reply = _written(await aquietly(writer.awrite, request.state), writer, started)
-                except GraphBubbleUp:
-                    raise
-                except Exception as error:  # noqa: BLE001 - the boundary: see the module's docstring
-                    reply = _generation_failed(error, writer, started)
-            if taped is not None:
-                taped.note_written(request.state, writer, reply)
+            reply = await _awrite(request, generator, tape)
+        elif isinstance(request, Together):
+            reply = await _aboth(request, generator, tape, call_model)
         elif isinstance(request, JudgeCriteria):
             reply = tape.judged(request) if tape is not None else None
             asked = _seated(judge, request)
@@ -166,6 +144,82 @@ async def adrive(
         elif isinstance(request, Announce):
             watch(request)
             reply = None
+
+
+def _writer(
+    request: WriteRubric, generator: RubricGenerator, tape: Tape | None
+) -> tuple[RubricGenerator, Tape | None]:
+    writer = generator if request.writer == "generator" else HEURISTIC
+    return writer, None if isinstance(writer, _CODE) else tape
+
+
+def _write(request: WriteRubric, generator: RubricGenerator, tape: Tape | None) -> RubricWritten | Failed:
+    writer, taped = _writer(request, generator, tape)
+    reply = taped.written(request.state) if taped is not None else None
+    if reply is None:
+        started = time.perf_counter()
+        try:
+            if writer is HEURISTIC:  # it calls no model
+                reply = _written(writer.write(request.state), writer, started)
+            else:
+                reply = _written(quietly(writer.write, request.state), writer, started)
+        except GraphBubbleUp:
+            raise
+        except Exception as error:  # noqa: BLE001 - the boundary: see the module's docstring
+            reply = _generation_failed(error, writer, started)
+    if taped is not None:
+        taped.note_written(request.state, writer, reply)
+    return reply
+
+
+async def _awrite(
+    request: WriteRubric, generator: RubricGenerator, tape: Tape | None
+) -> RubricWritten | Failed:
+    writer, taped = _writer(request, generator, tape)
+    reply = taped.written(request.state) if taped is not None else None
+    if reply is None:
+        started = time.perf_counter()
+        try:
+            if writer is HEURISTIC:  # it calls no model
+                reply = _written(await writer.awrite(request.state), writer, started)
+            else:
+                reply = _written(await aquietly(writer.awrite, request.state), writer, started)
+        except GraphBubbleUp:
+            raise
+        except Exception as error:  # noqa: BLE001 - the boundary: see the module's docstring
+            reply = _generation_failed(error, writer, started)
+    if taped is not None:
+        taped.note_written(request.state, writer, reply)
+    return reply
+
+
+def _waits(generator: RubricGenerator, tape: Tape | None) -> bool:
+    """Whether something can be done while it writes: code is done at once, and a replay keeps its order."""
+    return not isinstance(generator, _CODE) and (tape is None or tape.answers is None)
+
+
+def _both(
+    request: Together, generator: RubricGenerator, tape: Tape | None, call_model: CallSync
+) -> tuple[RubricWritten | Failed, tuple[Proposal | Failed, ...]]:
+    if not _waits(generator, tape):
+        return _write(request.write, generator, tape), call_model(request.call)
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(copy_context().run, _write, request.write, generator, tape)
+        proposals = call_model(request.call)
+        return writing.result(), proposals
+
+
+async def _aboth(
+    request: Together, generator: RubricGenerator, tape: Tape | None, call_model: CallAsync
+) -> tuple[RubricWritten | Failed, tuple[Proposal | Failed, ...]]:
+    if not _waits(generator, tape):
+        return await _awrite(request.write, generator, tape), await call_model(request.call)
+    writing = asyncio.ensure_future(_awrite(request.write, generator, tape))
+    try:
+        proposals = await call_model(request.call)
+        return await writing, proposals
+    finally:
+        writing.cancel()
 
 
 def _written(written: Written, writer: RubricGenerator, started: float) -> RubricWritten:

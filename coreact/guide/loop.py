@@ -72,6 +72,17 @@ class CallModel:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Together:
+    """Ask for a rubric and for proposals that do not wait for each other. Reply: both replies, in this order.
+
+    So a rubric that is not shown costs no time beside the model's own.
+    """
+
+    write: WriteRubric
+    call: CallModel
+
+
+@dataclass(frozen=True, kw_only=True)
 class Proposal:
     """What the model proposed."""
 
@@ -124,7 +135,7 @@ class Announce:
     attempt: Attempt | None = None
 
 
-Request = WriteRubric | CallModel | JudgeCriteria | Announce
+Request = WriteRubric | CallModel | Together | JudgeCriteria | Announce
 Reply = RubricWritten | tuple[Proposal | Failed, ...] | Judged | Failed | None
 Loop = Generator[Request, Any, "Decision"]
 
@@ -193,12 +204,18 @@ def decide(
         has_judge=has_judge,
         may_constrain=may_constrain and settings.constrain,
     )
+    first: tuple[Proposal | Failed, ...] | None = None
     if run.rung != "plain":
-        yield from run.write_rubric(last_rubric)
+        reply: RubricWritten | Failed
+        if run.first_call_is_free:
+            reply, first = yield Together(write=WriteRubric(state=state), call=run.first_call())
+        else:
+            reply = yield WriteRubric(state=state)
+        yield from run.take_rubric(reply, last_rubric)
     if run.rubric is None:
-        return (yield from run.plain())
+        return (yield from run.plain(first))
     yield Announce(event="rubric", rubric=run.rubric)
-    return (yield from run.guided(run.rubric))
+    return (yield from run.guided(run.rubric, first))
 
 
 @dataclass(kw_only=True)
@@ -226,8 +243,19 @@ class _Run:
     remarks: list[Remark] = field(default_factory=list)
     extra: Cost = field(default_factory=Cost)
 
-    def write_rubric(self, last_rubric: Rubric | None) -> Generator[Request, Any, None]:
-        reply = yield WriteRubric(state=self.state)
+    @property
+    def first_call_is_free(self) -> bool:
+        """Whether the first request to the model is the same whatever the rubric says."""
+        return not (self.settings.show_rubric or self.settings.own_rubric or self.may_constrain)
+
+    def first_call(self) -> CallModel:
+        """The first request to the model, once the guidance is known."""
+        count = self.settings.candidates if self.rung == "panel" else 1
+        return CallModel(guidance=self.guidance, feedback="", count=count, constraint=self.constraint)
+
+    def take_rubric(
+        self, reply: RubricWritten | Failed, last_rubric: Rubric | None
+    ) -> Generator[Request, Any, None]:
         if isinstance(reply, Failed):
             self._failed(reply)
             if self.settings.fallback == "heuristic":
@@ -253,35 +281,43 @@ class _Run:
             if found.constraint is None:
                 self.remarks.append(Remark(deed="found", reason=f"no constraint: {found.reason}"))
 
-    def plain(self) -> Generator[Request, Any, Decision]:
-        proposals = yield CallModel(guidance="", feedback="")
+    def plain(self, first: tuple[Proposal | Failed, ...] | None = None) -> Generator[Request, Any, Decision]:
+        proposals = (yield CallModel(guidance="", feedback="")) if first is None else first
         self._keep(proposals, source="first")
         if not self.tried:
-            raise proposals[0].error
+            raise next(reply.error for reply in proposals if isinstance(reply, Failed))
         return self._decision(0, _as_they_come(self.tried[0].attempt.actions))
 
-    def guided(self, rubric: Rubric) -> Generator[Request, Any, Decision]:
-        count = self.settings.candidates if self.rung == "panel" else 1
-        yield from self._attempt(rubric, count=count, source="candidate" if count > 1 else "first", told="")
+    def guided(
+        self, rubric: Rubric, first: tuple[Proposal | Failed, ...] | None = None
+    ) -> Generator[Request, Any, Decision]:
+        call = self.first_call()
+        proposals = (yield call) if first is None else first
+        yield from self._attempt(rubric, proposals, source="candidate" if call.count > 1 else "first")
         for _ in range(self.settings.retries):
             best = self.tried[self._best()].attempt
             if not self._worth_a_retry(best) or self._is_used_up():
                 break
             told = feedback(shown_rubric(rubric, best), best.actions, best.outcomes)
             before = len(self.tried)
-            yield from self._attempt(rubric, count=1, source="retry", told=told)
+            again = yield CallModel(
+                guidance=self.guidance, feedback=told, attempt=before, constraint=self.constraint
+            )
+            yield from self._attempt(rubric, again, source="retry", told=told)
             if len(self.tried) == before or self._repeats_itself():
                 break  # the model failed, or is deaf to feedback: another call would buy nothing
         chosen = self._best()
         return self._decision(chosen, self._dispositions(self.tried[chosen].attempt))
 
     def _attempt(
-        self, rubric: Rubric, *, count: int, source: AttemptSource, told: str
+        self,
+        rubric: Rubric,
+        proposals: tuple[Proposal | Failed, ...],
+        *,
+        source: AttemptSource,
+        told: str = "",
     ) -> Generator[Request, Any, None]:
         first = len(self.tried)
-        proposals = yield CallModel(
-            guidance=self.guidance, feedback=told, count=count, attempt=first, constraint=self.constraint
-        )
         self._keep(proposals, source=source, told=told)
         if not self.tried:
             raise next(reply.error for reply in proposals if isinstance(reply, Failed))

@@ -71,6 +71,7 @@ class Speculation:
                 return
             with _apart() as context:
                 task = asyncio.get_running_loop().create_task(tool.ainvoke(_request(call)), context=context)
+                task.add_done_callback(_ended)
                 self._keep((run, step, call.key), task)
 
     def settle(self, run: str, step: int, chosen: Collection[str]) -> None:
@@ -104,7 +105,11 @@ class Speculation:
         waited = asyncio.wrap_future(started) if isinstance(started, Future) else started
         if waited.get_loop() is not asyncio.get_running_loop():  # begun by a loop that has ended
             return None
-        await asyncio.wait([waited])
+        try:
+            await asyncio.wait([waited])
+        except asyncio.CancelledError:  # whoever waits is gone, and nobody else knows of it any more
+            _drop(started)
+            raise
         failed = waited.cancelled() or waited.exception() is not None
         return None if failed else _result(waited.result(), call)
 
@@ -179,5 +184,9 @@ def _drop(started: Started) -> None:
     if loop.is_closed():
         return
     loop.call_soon_threadsafe(started.cancel)
-    if started.done() and not started.cancelled():
-        started.exception()  # nobody will ask for it; without this the loop complains
+
+
+def _ended(task: asyncio.Task[Any]) -> None:
+    """Look at what a call raised: where nobody asks for it, the loop complains."""
+    if not task.cancelled():
+        task.exception()

@@ -153,6 +153,9 @@ def arms(server: Server) -> dict[str, list[Any]]:
         "model rubric, model judge, tools ahead": [
             CoReActMiddleware(generator=written(), judge=judge(), speculate=True, **common)
         ],
+        "model rubric in feedback only, model judge, tools ahead": [
+            CoReActMiddleware(generator=written(), judge=judge(), speculate=True, show_rubric=False, **common)
+        ],
         "model rubric, checks only": [CoReActMiddleware(generator=written(), **common)],
         "heuristic rubric, model judge, tools ahead": [
             CoReActMiddleware(generator=WithProse(), judge=judge(), speculate=True, **common)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from coreact.guide import (
     Limits,
     Proposal,
     RubricWritten,
+    Together,
     WriteRubric,
     decide,
 )
@@ -106,19 +107,28 @@ class Served:
                 self.decision: Decision = done.value
                 return
             self.requests.append(request)
-            if isinstance(request, WriteRubric):
-                rubric = next(written)
-                reply = (
-                    rubric
-                    if isinstance(rubric, Failed)
-                    else RubricWritten(rubric=rubric, generator=request.writer, cost=Cost(calls=1))
-                )
+            if isinstance(request, Together):
+                self.requests += [request.write, request.call]
+                reply = (self._written(request.write, written), self._proposed(request.call, replies))
+            elif isinstance(request, WriteRubric):
+                reply = self._written(request, written)
             elif isinstance(request, CallModel):
-                reply = tuple(next(replies) for _ in range(request.count))
+                reply = self._proposed(request, replies)
             elif isinstance(request, JudgeCriteria):
                 reply = verdict if isinstance(verdict, Judged) else self._judged(request, verdict)
             else:
                 reply = None
+
+    @staticmethod
+    def _written(request: WriteRubric, written: Iterator[Any]) -> Any:
+        rubric = next(written)
+        if isinstance(rubric, Failed):
+            return rubric
+        return RubricWritten(rubric=rubric, generator=request.writer, cost=Cost(calls=1))
+
+    @staticmethod
+    def _proposed(request: CallModel, replies: Iterator[Any]) -> Any:
+        return tuple(next(replies) for _ in range(request.count))
 
     @staticmethod
     def _judged(request: JudgeCriteria, verdict: Any) -> Judged:
@@ -226,6 +236,21 @@ def test_show_rubric_off_shows_feedback_only() -> None:
     served = Served([proposal("mud"), proposal("gold")], show_rubric=False)
     assert [call.guidance for call in served.calls] == ["", ""]
     assert served.calls[1].feedback
+
+
+def test_a_rubric_that_is_not_shown_is_written_beside_the_first_proposal() -> None:
+    served = Served([proposal("mud"), proposal("gold")], show_rubric=False)
+    (both,) = served.of(Together)
+    assert (both.write, both.call) == (WriteRubric(state=STATE), CallModel(guidance="", feedback=""))
+    assert not Served([proposal("gold")]).of(Together), "what is shown has to be there first"
+    assert not Served([proposal("gold")], show_rubric=False, own_rubric=True).of(Together)
+
+
+def test_a_proposal_made_beside_a_rubric_that_failed_is_the_plain_one() -> None:
+    served = Served([proposal("mud")], rubrics=[NO_RUBRIC], show_rubric=False, fallback="none", retries=2)
+    assert len(served.calls) == 1
+    assert served.decision.rubric is None
+    assert served.decision.chosen.actions == (search("mud"),)
 
 
 # --- failures -------------------------------------------------------------------------------------

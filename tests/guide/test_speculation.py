@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from typing import Annotated, Any
 
@@ -266,3 +267,52 @@ def test_a_dropped_call_writes_to_no_stream() -> None:
     )
     events = list(agent.stream({"messages": [("user", "Where?")]}, stream_mode="custom"))
     assert [event for event in events if "searched" in event] == [{"searched": "right"}]
+
+
+async def test_a_call_that_nobody_waits_for_any_more_is_ended() -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def search(query: str) -> str:
+        """Search."""
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+        return "late"
+
+    tool = StructuredTool.from_function(coroutine=search, name="search", metadata=READ_ONLY)
+    made = ToolCall(name="search", arguments={"query": "x"}, id="1")
+    ahead = Speculation()
+    ahead.astart("run", 0, Action(call=made), [tool])
+    waiting = asyncio.create_task(ahead.atake("run", 0, made))
+    await begun.wait()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await asyncio.wait_for(ended.wait(), 5)
+
+
+async def test_what_a_dropped_call_raises_late_disturbs_nobody() -> None:
+    complaints: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    begun = asyncio.Event()
+
+    async def search(query: str) -> str:
+        """Search."""
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError as error:
+            raise RuntimeError("ended badly") from error
+        return "late"
+
+    tool = StructuredTool.from_function(coroutine=search, name="search", metadata=READ_ONLY)
+    ahead = Speculation()
+    ahead.astart("run", 0, Action(call=ToolCall(name="search", arguments={"query": "x"}, id="1")), [tool])
+    await begun.wait()
+    ahead.settle("run", 0, [])
+    for _ in range(20):
+        await asyncio.sleep(0)
+    gc.collect()
+    assert complaints == []
