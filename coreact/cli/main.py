@@ -27,6 +27,7 @@ from coreact.cli.local import local_app
 from coreact.cli.rubric import rubric_app
 from coreact.cli.run import run
 from coreact.cli.trace import trace_app
+from coreact.cli.train import train_app
 from coreact.cli.view import view
 from coreact.errors import ConfigError, CoReActError
 
@@ -45,6 +46,7 @@ app.add_typer(trace_app, name="trace")
 app.add_typer(bench_app, name="bench")
 app.add_typer(judge_app, name="judge")
 app.add_typer(rubric_app, name="rubric")
+app.add_typer(train_app, name="train")
 
 
 def _version(wanted: bool) -> None:

@@ -33,6 +33,7 @@ def test_help_names_every_command(coreact: Coreact) -> None:
         "local": ("pull", "status", "serve"),
         "trace": ("list", "show"),
         "bench": ("run", "harm"),
+        "train": ("searcher",),
         "judge": ("qualify", "calibrate"),
     }.items():
         shown = coreact(group, "--help").out
