@@ -30,7 +30,7 @@ from langgraph.types import Send
 from coreact import CoReActMiddleware
 from coreact.errors import ConfigError
 from coreact.generate.stages import STAGES, Stage
-from coreact.host.messages import StateReader, contract, injected, last_question, turn_of
+from coreact.host.messages import StateReader, contract, injected, last_question
 from coreact.judge import Judge
 from coreact.judge.grounding import CitationAudit, aaudit, audit
 from coreact.refine import verify_graph
@@ -107,13 +107,15 @@ def build(
         A compiled graph from `messages` to `messages`, `plan`, `evidence`, `outcome`, `answer_check`.
 
     Raises:
-        ConfigError: a number is below 1.
+        ConfigError: a number is below 1, there is no such stage, or a cost or its bound is no amount.
     """
     if min(tool_calls, width, rounds) < 1:
         raise ConfigError(
             f"tool_calls={tool_calls}, width={width} and rounds={rounds} leave nothing to do.",
             remedy="Give at least 1 of each.",
         )
+    if unknown := sorted(set(stages) - set(STAGES)):
+        raise ConfigError(f"There is no stage {unknown[0]!r}.", remedy=f"There are {', '.join(STAGES)}.")
     research = _Research(
         model,
         tools,
@@ -205,16 +207,10 @@ class _Research:
     # --- plan ---------------------------------------------------------------------------------
 
     def open(self, state: ResearchState) -> dict[str, Any]:
-        question = turn_of(state["messages"]).question.strip()
+        question = nodes.question_of(state)
         fresh = {"complaint": "", "branches": None, "round": 0, "used": 0, "reviews": 0, "answer": ""}
-        gone: dict[str, Any] = {
-            "plan": None,
-            "evidence": None,
-            "outcome": None,
-            "answer_check": None,
-            "invented": [],
-        }
-        return {"question": question, **fresh, **gone}
+        gone = dict.fromkeys(("plan", "evidence", "outcome", "answer_check"))
+        return {"question": question, "invented": [], **fresh, **gone}
 
     def plan_input(self, state: ResearchState) -> dict[str, Any]:
         complaint = state["complaint"]
@@ -328,9 +324,11 @@ class _Research:
 
     def _published(self, state: ResearchState, final: Resolved, found: CitationAudit) -> dict[str, Any]:
         plan = nodes.plan_of(state)
-        graph = evidence_graph(state["question"], plan, self._documents(state), self._read(state), found)
+        read = self._read(state)
+        graph = evidence_graph(state["question"], plan, self._documents(state), read, found)
         ended = outcome.answered(
             plan,
+            read,
             found,
             disputed=[node.text for node in graph.disputed],
             invented=[*state["invented"], *final.invented],
@@ -345,12 +343,12 @@ class _Research:
             ended = outcome.declined("The question is empty. Ask something.")
             nodes.tell("decline", missing=0, tool_calls=0)
             return {"messages": [AIMessage(ended["reason"])], "outcome": ended}
-        plan, read = nodes.plan_of(state), self._read(state)
+        plan, read, known = nodes.plan_of(state), self._read(state), self._documents(state)
         because = ["What was found does not answer the question", *state["reasons"]]
-        ended = outcome.declined(f"{'; '.join(because)}.", plan, tool_calls=state["used"])
-        graph = evidence_graph(state["question"], plan, self._documents(state), read, None)
+        ended = outcome.declined(f"{'; '.join(because)}.", plan, read, tool_calls=state["used"])
+        graph = evidence_graph(state["question"], plan, known, read, None)
         nodes.tell("decline", missing=len(ended["missing"]), tool_calls=state["used"])
-        text = outcome.refusal(ended, plan)
+        text, ended = outcome.refusal(ended, plan, known, read)
         return {"messages": [AIMessage(text)], "outcome": ended, "evidence": graph.model_dump(mode="json")}
 
     # --- what several stages need -------------------------------------------------------------

@@ -54,6 +54,8 @@ class Usage(Record):
     """Model calls whose tokens nobody reported: where there are any, the tokens above are too few."""
     usd: float | None = None
     """Money; None where the price of a model is not known, or its tokens are not."""
+    usd_known: float = 0.0
+    """Money of the calls whose price is known: at least so much was spent, also where `usd` is None."""
     seconds: float = 0.0
     """From start to end."""
 
@@ -150,3 +152,6 @@ class Arm:
     """Makes something whose `ainvoke({"messages": […]})` gives `{"messages": […]}`, the answer last."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What distinguishes it, as plain JSON, for the report."""
+    is_one_run: bool = True
+    """Whether an episode that keeps one judged run asks no model outside of it: only then the run answers
+    for the whole episode, and it can be run again from the record."""

@@ -67,6 +67,7 @@ EXACT = 12
 
 FLIPS = 9_999
 
+_ROUNDING = 1e-9  # share of a sum that its last digits may make up
 _AT_ONCE = 2_000_000  # numbers drawn in one go, to bound the memory
 
 
@@ -117,7 +118,7 @@ def sign_flip_p(differences: Sample, *, seed: int = 0) -> float:
     sums, _ = _clustered(differences)
     size = len(sums)
     observed = abs(float(sums.sum()))
-    margin = 1e-9 * max(1.0, float(np.abs(sums).sum()))  # sums of equal parts differ in their last digits
+    margin = _ROUNDING * float(np.abs(sums).sum())  # sums of equal parts differ in their last digits
     if size <= EXACT:
         flips = (np.arange(2**size)[:, None] >> np.arange(size)) & 1
         return float(np.mean(np.abs((1 - 2 * flips) @ sums) >= observed - margin))
@@ -129,6 +130,20 @@ def sign_flip_p(differences: Sample, *, seed: int = 0) -> float:
         extreme += int(np.sum(np.abs(signs @ sums) >= observed - margin))
         left -= rows
     return extreme / (FLIPS + 1)
+
+
+def cluster_signs(differences: Sample) -> tuple[int, int]:
+    """Clusters whose differences sum to more than 0, and to less: what `sign_p` counts.
+
+    What is left of equal parts by rounding is 0.
+
+    Raises:
+        ValueError: there are no values.
+    """
+    sums, _ = _clustered(differences)
+    sizes, _ = _clustered(Sample([abs(value) for value in differences.values], differences.clusters))
+    margins = _ROUNDING * sizes
+    return int(np.sum(sums > margins)), int(np.sum(sums < -margins))
 
 
 def sign_p(better: int, worse: int) -> float:

@@ -10,6 +10,7 @@ cites it is not decided here; `coreact.judge.grounding` audits that.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
@@ -25,6 +26,11 @@ from coreact.rubric.words import fold, is_web_address
 # In brackets, without a blank, letters and digits: an id that nobody observed. `[sic]` is none, and neither
 # is an isotope, as in `[3H]thymidine`.
 _ID = re.compile(r"\[(?!\d+[A-Z][a-z]?\])(?=[^\[\]\s]*\d)(?=[^\[\]\s]*[^\W\d_])[^\[\]\s]{2,80}\](?!\()")
+# A link to what is no web address, or an image: neither leads to anything that a tool showed.
+_LINK = re.compile(
+    r"(?P<image>!?)\[(?P<shown>[^\[\]\n]{0,300})\]"
+    r"\(\s?<?(?P<target>(?:[^()\s<>]|\([^()\s<>]{0,300}\)){0,2000})>?(?:\s\"[^\"\n]{0,300}\")?\s?\)"
+)
 _LONGEST = 80  # characters of a label in brackets
 _LOOSE = re.compile(r"[ \t]+(?=[.,;:!?])")
 _SOURCES = "## Sources"
@@ -71,12 +77,18 @@ def documents(messages: Sequence[AnyMessage], state: State) -> tuple[Document, .
     sources = Sources(state)
     shown: dict[str, list[str]] = {}
     texts: dict[str, str] = {}
-    for message in messages:
-        if not isinstance(message, ToolMessage) or message.status == "error" or is_injected(message):
-            continue
+    results = [
+        message
+        for message in messages
+        if isinstance(message, ToolMessage) and message.status != "error" and not is_injected(message)
+    ]
+    names = {name for message in results for name in _named(message)}
+    alike = Counter(fold(name) for name in names if not is_web_address(name))
+    for message in results:
         whole = str(message.text)
         for name in _named(message):
-            passages = sources.find(name).passages if _citable(name, sources) else ()
+            clear = _citable(name, sources) and alike[fold(name)] <= 1  # `a-1` and `A.1` read as one label
+            passages = sources.find(name).passages if clear else ()
             key = name if passages else str(message.id)
             texts.setdefault(key, "\n".join(p.text for p in passages) if passages else whole)
             shown.setdefault(key, []).append(str(message.id))
@@ -136,6 +148,7 @@ def _resolved(text: str, known: Sequence[Document], sources: Sources) -> Resolve
         return "".join(dict.fromkeys(kept))
 
     even = _replaced(body, sources.labels, said)
+    even = _without_links(even, sources, invented)
     even = _without_ids(even, sources.labels, invented)
     return Resolved(_without_list(_LOOSE.sub("", even), sources.labels), tuple(invented))
 
@@ -202,6 +215,25 @@ def _replaced(text: str, labels: Collection[str], say: Callable[[Mark], str]) ->
 def _gap(text: str, at: int) -> str:
     """What stands in for something that was taken out before `at`: words on both sides stay apart."""
     return " " if text[at : at + 1].isalnum() else ""
+
+
+def _without_links(text: str, sources: Sources, invented: list[str]) -> str:
+    """The text without images and without links that are no web address; what they say stays.
+
+    A report is text: an image would be fetched by whoever looks at it, from wherever a page said.
+    """
+    code = [(mark.start, mark.end) for mark in marks(text) if text[mark.start] == "`"]
+
+    def bare(match: re.Match[str]) -> str:
+        target = match["target"]
+        spared = any(start <= match.start() < end for start, end in code)
+        if spared or (not match["image"] and is_web_address(target)):
+            return match.group()
+        if not is_web_address(target) or sources.find(target).standing == "invented":
+            invented.append(match.group())
+        return match["shown"]
+
+    return _LINK.sub(bare, text)
 
 
 def _without_ids(text: str, labels: Collection[str], invented: list[str]) -> str:

@@ -16,10 +16,14 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from coreact.judge.grounding import AuditedClaim, CitationAudit
+from coreact.judge.grounding.sources import place
+from coreact.judge.grounding.values import Held, numbers
+from coreact.judge.quotes import locate
+from coreact.judge.records import Evidence
 from coreact.research.citing import Document
 from coreact.research.plan import Plan
 from coreact.rubric import Record, State
-from coreact.rubric.words import fold
+from coreact.rubric.words import fold, is_web_address
 
 NodeKind = Literal["question", "sub_question", "observation", "document", "claim"]
 EdgeKind = Literal["asks", "found", "cites", "supports", "contradicts"]
@@ -49,6 +53,8 @@ class EvidenceEdge(Record):
     source: str
     target: str
     kind: EdgeKind
+    joint: bool = False
+    """Of a support: several documents state the claim together, and nobody knows whether fewer do."""
     confirmed: bool | None = None
     """Whether a judge confirmed a contradiction; None where none could tell, and for other edges."""
 
@@ -92,7 +98,7 @@ class EvidenceGraph(Record):
     def without(self, node_ids: Iterable[str]) -> EvidenceGraph:
         """The graph with nodes and their edges cut out, to see what hung on them.
 
-        Documents that only cut observations showed go with them.
+        Documents that only cut observations showed go with them. Of a joint support the rest goes too.
 
         Args:
             node_ids: nodes to cut; not the question.
@@ -102,9 +108,14 @@ class EvidenceGraph(Record):
             shown_by = self.into(document.id, "found")
             if shown_by and gone.issuperset(shown_by):
                 gone.add(document.id)
+        broken = {edge.target for edge in self.edges if edge.joint and edge.source in gone}
         return EvidenceGraph(
             nodes=tuple(node for node in self.nodes if node.id not in gone),
-            edges=tuple(edge for edge in self.edges if gone.isdisjoint((edge.source, edge.target))),
+            edges=tuple(
+                edge
+                for edge in self.edges
+                if gone.isdisjoint((edge.source, edge.target)) and not (edge.joint and edge.target in broken)
+            ),
         )
 
 
@@ -141,7 +152,7 @@ def evidence_graph(
             if message in seen
         ]
     if audit is not None:
-        by_key = {fold(document.key): document for document in known}
+        by_key = {_key(document.key): document for document in known}
         for audited in audit.claims:
             nodes.append(_claim(audited))
             edges += _behind(audited, by_key)
@@ -160,13 +171,29 @@ def _claim(audited: AuditedClaim) -> EvidenceNode:
 def _behind(audited: AuditedClaim, by_key: dict[str, Document]) -> list[EvidenceEdge]:
     """What a claim cites; and, where it is stated there, what supports it."""
     claim = f"claim:{audited.claim.id}"
-    cited = [by_key[fold(one.key)] for one in audited.citations if fold(one.key) in by_key]
+    cited = [by_key[_key(one.key)] for one in audited.citations if _key(one.key) in by_key]
     edges = [EvidenceEdge(source=claim, target=f"doc:{document.key}", kind="cites") for document in cited]
     if audited.verdict.status == "met":
-        quoted = {one.message_id for one in audited.verdict.evidence}
-        behind = [document for document in cited if quoted.intersection(document.messages)] or cited
-        edges += [EvidenceEdge(source=f"doc:{one.key}", target=claim, kind="supports") for one in behind]
+        quotes = audited.verdict.evidence
+        holding = [[one for one in cited if _holds(one, quote)] for quote in quotes]
+        # One quotation is the claim, wherever it stands; of several, each may state a part of it only.
+        behind = [one for one in cited if any(one in some for some in holding)] or cited
+        joint = len(behind) > 1 and (len(quotes) != 1 or not holding[0])
+        edges += [
+            EvidenceEdge(source=f"doc:{one.key}", target=claim, kind="supports", joint=joint)
+            for one in behind
+        ]
     return edges
+
+
+def _key(key: str) -> str:
+    """What two spellings of a key have in common; case and signs tell addresses apart, but not labels."""
+    return place(key) if is_web_address(key) else fold(key)
+
+
+def _holds(document: Document, quote: Evidence) -> bool:
+    """Whether a quotation stands in a document: one message may show several."""
+    return quote.message_id in document.messages and locate(quote.quote, document.text) is not None
 
 
 def _against(audit: CitationAudit, seen: set[str]) -> list[EvidenceEdge]:
@@ -182,5 +209,11 @@ def _against(audit: CitationAudit, seen: set[str]) -> list[EvidenceEdge]:
         for conflict in audit.conflicts
         if conflict.confirmed is not False
         for side in conflict.sides
-        if side.evidence.message_id in seen and side.value not in claims[conflict.claim]
+        if side.evidence.message_id in seen and not _has(claims[conflict.claim], side.value)
     ]
+
+
+def _has(claim: str, value: str) -> bool:
+    """Whether a claim has a number: `5` is not in `15 floors`."""
+    held = Held([claim])
+    return all(map(held.number, numbers(value)))

@@ -14,12 +14,12 @@ from typing import Any
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 from langchain_core.runnables import Runnable, RunnableLambda
 
-from coreact.host.messages import is_injected, last_question
+from coreact.host.messages import is_injected, last_question, turn_of
 from coreact.host.state import STATUS_KEY
 from coreact.host.streams import current_writer
 from coreact.research.plan import Plan
 from coreact.research.prompts import NOT_FOUND
-from coreact.research.spending import OVER
+from coreact.research.spending import refused
 from coreact.research.state import Branch, ResearchState, Task
 
 
@@ -93,6 +93,13 @@ def stage_input(state: ResearchState, *added: AnyMessage) -> dict[str, Any]:
     return given if status is None else {**given, STATUS_KEY: status}
 
 
+def question_of(state: ResearchState) -> str:
+    """The user's question; empty where there is nothing to see in it, as in characters of no width."""
+    question = turn_of(state["messages"]).question.strip()
+    seen = any(char.isprintable() and not char.isspace() for char in question)
+    return question if seen else ""
+
+
 def plan_of(state: ResearchState) -> Plan:
     """The plan in a graph's state."""
     return Plan.model_validate(state["plan"])
@@ -125,11 +132,13 @@ def branch_of(task: Task, output: Mapping[str, Any]) -> Branch:
     """
     said = str(reply_of(output).text).strip()
     results = [message for message in output["messages"] if isinstance(message, ToolMessage)]
+    # The host answers calls with broken arguments too; they are none that ran.
+    called = {one["id"] for m in output["messages"] if isinstance(m, AIMessage) for one in m.tool_calls}
     return Branch(
         sub_question=task["sub_question"],
         finding="" if said.upper().startswith(NOT_FOUND) else said,
         evidence=[str(message.id) for message in results if shows_something(message)],
-        used=sum(OVER not in message.additional_kwargs for message in results),
+        used=sum(message.tool_call_id in called and not refused(message) for message in results),
     )
 
 

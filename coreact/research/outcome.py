@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import Literal, TypedDict
 
 from coreact.judge.grounding import CitationAudit
-from coreact.research.citing import Document
+from coreact.research.citing import Document, numbered, resolve
 from coreact.research.plan import Plan
+from coreact.rubric import State
 
 
 class Outcome(TypedDict):
@@ -29,15 +30,23 @@ class Outcome(TypedDict):
     disputed: list[str]
     """Statements for which sources give different values."""
     tool_calls: int
+    """Calls that ran: not those beyond the budget or rejected by a human."""
 
 
 def answered(
-    plan: Plan, audit: CitationAudit, *, disputed: Sequence[str], invented: Sequence[str], tool_calls: int
+    plan: Plan,
+    state: State,
+    audit: CitationAudit,
+    *,
+    disputed: Sequence[str],
+    invented: Sequence[str],
+    tool_calls: int,
 ) -> Outcome:
     """The outcome of a run that gave a report.
 
     Args:
         plan: the plan as it stands.
+        state: the state read from all that was gathered.
         audit: of the report's citations.
         disputed: statements for which sources give different values.
         invented: citations that were taken out of it.
@@ -47,7 +56,7 @@ def answered(
     return Outcome(
         status="answered",
         reason="",
-        missing=missing(plan),
+        missing=missing(plan, state),
         invented=list(dict.fromkeys(invented)),
         unconfirmed=short,
         disputed=list(disputed),
@@ -55,12 +64,14 @@ def answered(
     )
 
 
-def declined(reason: str, plan: Plan | None = None, *, tool_calls: int = 0) -> Outcome:
-    """The outcome of a run that gives no answer."""
+def declined(
+    reason: str, plan: Plan | None = None, state: State | None = None, *, tool_calls: int = 0
+) -> Outcome:
+    """The outcome of a run that gives no answer; without a plan nothing was looked for."""
     return Outcome(
         status="declined",
         reason=reason,
-        missing=[] if plan is None else missing(plan),
+        missing=[] if plan is None or state is None else missing(plan, state),
         invented=[],
         unconfirmed=[],
         disputed=[],
@@ -68,9 +79,15 @@ def declined(reason: str, plan: Plan | None = None, *, tool_calls: int = 0) -> O
     )
 
 
-def missing(plan: Plan) -> list[str]:
-    """The sub-questions without a finding."""
-    return [sub.text for sub in plan.sub_questions if sub.status != "answered"]
+def missing(plan: Plan, state: State) -> list[str]:
+    """The sub-questions without a finding, without citations: a question states nothing.
+
+    An address stays where the user's question has it.
+    """
+    asked = State.start(state.question)
+    left = [sub for sub in plan.sub_questions if sub.status != "answered"]
+    bare = [" ".join(resolve(sub.text, (), asked).text.split()) for sub in left]
+    return [text or sub.id for text, sub in zip(bare, left, strict=True)]
 
 
 def with_open_points(report: str, outcome: Outcome) -> str:
@@ -81,11 +98,24 @@ def with_open_points(report: str, outcome: Outcome) -> str:
     return "\n".join([report, "", "## Open points", "", *points]) if points else report
 
 
-def refusal(outcome: Outcome, plan: Plan) -> str:
-    """What is said where nothing can be answered: why, what is missing, what was found all the same."""
+def refusal(outcome: Outcome, plan: Plan, known: Sequence[Document], state: State) -> tuple[str, Outcome]:
+    """What is said where nothing can be answered: why, what is missing, what was found all the same.
+
+    Args:
+        outcome: how it ended.
+        plan: the plan as it stands.
+        known: the documents.
+        state: the state they were read from.
+
+    Returns:
+        The text, whose citations all lead somewhere, and the outcome with those that were taken out.
+    """
+    found = [resolve(sub.finding, known, state) for sub in plan.with_status("answered")]
     lines = [f"- Not found: {text}" for text in outcome["missing"]]
-    lines += [f"- Found: {sub.finding}" for sub in plan.with_status("answered")]
-    return "\n".join([outcome["reason"], "", *lines])
+    lines += [f"- Found: {one.text}" for one in found if one.text]
+    text = numbered("\n".join([outcome["reason"], "", *lines]), known, state)
+    invented = dict.fromkeys(cited for one in found for cited in one.invented)
+    return text, {**outcome, "invented": list(invented)}
 
 
 def findings(plan: Plan, known: Sequence[Document]) -> str:

@@ -125,16 +125,17 @@ class Plan(Record):
         Args:
             sub_id: which one.
             finding: what was found; empty: nothing.
-            evidence: ids of the tool messages that showed something. A finding without any is none: it is
-                the model's memory.
+            evidence: ids of the tool messages that showed something this time. A finding without any is
+                none: it is the model's memory, since a later try does not see what an earlier one was shown.
             round: number of the round, from 1.
         """
         known = self.find(sub_id)
-        shown = tuple(dict.fromkeys((*known.evidence, *evidence)))
+        now = tuple(evidence)
+        shown = tuple(dict.fromkeys((*known.evidence, *now)))
         tries = known.tries + 1
         changes = [PlanChange(round=round, deed="tried", sub_question=sub_id)]
         status: SubStatus = "open"
-        if finding and shown:
+        if finding and now:
             status = "answered"
             changes = [PlanChange(round=round, deed="answered", sub_question=sub_id)]
         elif tries >= MAX_TRIES:

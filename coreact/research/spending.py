@@ -5,12 +5,15 @@ different shares. When it is used up the model is told to answer, and calls that
 refused; one that goes on calling is ended. Calls of tools whose `metadata["cost"]` (USD a call) lies above
 a bound wait for a human, who is asked in a node after the model: the checkpoint before it holds what was
 proposed, so that what is approved is what runs. A tool that raises gives an error result that the model can
-act on.
+act on. Calls whose ids are missing or the same, as small servers write them, get ids of their own.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import count
 from typing import Any, NotRequired, cast
 
 from langchain.agents.middleware.types import (
@@ -21,15 +24,18 @@ from langchain.agents.middleware.types import (
     ToolCallRequest,
     hook_config,
 )
-from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMessage
 from langchain_core.tools import BaseTool
 from langgraph.errors import GraphBubbleUp
 from langgraph.types import Command, interrupt
 
+from coreact.errors import ConfigError
 from coreact.host.messages import SOURCE, SOURCE_KEY
 
 OVER = "over_budget"
 """Key in `additional_kwargs` of results that stand in for calls beyond the share."""
+REJECTED = "rejected"
+"""The same of calls that a human did not allow."""
 
 _DECISIONS = ("approve", "reject")
 _ERROR_CHARS = 500  # of a tool's error that the model is shown
@@ -47,13 +53,18 @@ class CallBudget(AgentMiddleware[Any, Any, Any]):
 
     Args:
         tools: the agent's tools, for their costs.
-        ask_above: USD; calls of tools that cost more wait for a human. None: nobody is asked.
+        ask_above: USD, at least 0; calls of tools that cost more wait for a human. None: nobody is asked.
+
+    Raises:
+        ConfigError: `ask_above` is no such number, or with it a tool's cost is none.
     """
 
     state_schema = ShareState
 
     def __init__(self, tools: Sequence[BaseTool], *, ask_above: float | None = None) -> None:
         super().__init__()
+        if ask_above is not None:
+            _must_be_known(tools, ask_above)
         self._costs = {tool.name: cost for tool in tools if (cost := cost_of(tool)) is not None}
         self._ask_above = ask_above
 
@@ -63,7 +74,7 @@ class CallBudget(AgentMiddleware[Any, Any, Any]):
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelResponse[Any]:
         """Call the model, with tools forbidden once they are used up."""
-        return handler(_within(request))
+        return _told_apart(handler(_within(request)))
 
     async def awrap_model_call(
         self,
@@ -71,7 +82,7 @@ class CallBudget(AgentMiddleware[Any, Any, Any]):
         handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
     ) -> ModelResponse[Any]:
         """The same, without blocking the event loop."""
-        return await handler(_within(request))
+        return _told_apart(await handler(_within(request)))
 
     @hook_config(can_jump_to=["end"])
     def after_model(self, state: Any, runtime: Any) -> dict[str, Any] | None:
@@ -104,7 +115,7 @@ class CallBudget(AgentMiddleware[Any, Any, Any]):
             return []
         decisions = _ask([self._request(call) for call in asked])
         return [
-            _result(call, str(decision.get("message") or "A human rejected this call."))
+            _result(call, str(decision.get("message") or "A human rejected this call."), {REJECTED: True})
             for call, decision in zip(asked, decisions, strict=True)
             if decision["type"] == "reject"
         ]
@@ -143,7 +154,28 @@ class CallBudget(AgentMiddleware[Any, Any, Any]):
 def cost_of(tool: BaseTool) -> float | None:
     """What one call of a tool costs in USD, as its metadata says; None where it says nothing usable."""
     cost = (tool.metadata or {}).get("cost")
-    return float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None
+    usable = isinstance(cost, int | float) and not isinstance(cost, bool) and cost >= 0
+    return float(cast("float", cost)) if usable else None
+
+
+def _must_be_known(tools: Sequence[BaseTool], ask_above: float) -> None:
+    """Refuse what would let an expensive call pass unasked: a bound or a cost that compares with nothing."""
+    if math.isnan(ask_above) or ask_above < 0:
+        raise ConfigError(
+            f"ask_above={ask_above} is no amount of money.", remedy="Give USD a call, at least 0, or None."
+        )
+    for tool in tools:
+        said = (tool.metadata or {}).get("cost")
+        if said is not None and cost_of(tool) is None:
+            raise ConfigError(
+                f"The tool {tool.name!r} says that a call costs {said!r}.",
+                remedy="Give metadata['cost'] as a number of USD a call, at least 0, or leave it out.",
+            )
+
+
+def refused(message: ToolMessage) -> bool:
+    """Whether a result stands in for a call that did not run: beyond the share, or not allowed by a human."""
+    return not {OVER, REJECTED}.isdisjoint(message.additional_kwargs)
 
 
 def proposed(messages: Sequence[AnyMessage]) -> int:
@@ -156,6 +188,25 @@ def _within(request: ModelRequest[Any]) -> ModelRequest[Any]:
     if not request.tools or proposed(request.messages) < allowance:
         return request
     return request.override(tool_choice="none")
+
+
+def _told_apart(response: ModelResponse[Any]) -> ModelResponse[Any]:
+    return replace(response, result=[_with_own_ids(message) for message in response.result])
+
+
+def _with_own_ids(message: BaseMessage) -> BaseMessage:
+    if not isinstance(message, AIMessage):
+        return message
+    ids = [call["id"] or "" for call in message.tool_calls]
+    taken = set(ids)
+    for at, known in enumerate(ids):
+        if not known or known in ids[:at]:
+            ids[at] = next(new for n in count(at) if (new := f"{known or 'call'}-{n}") not in taken)
+            taken.add(ids[at])
+    if ids == [call["id"] for call in message.tool_calls]:
+        return message
+    calls = [call | {"id": own} for call, own in zip(message.tool_calls, ids, strict=True)]
+    return message.model_copy(update={"tool_calls": calls})
 
 
 def _result(call: Mapping[str, Any], text: str, marks: Mapping[str, Any] | None = None) -> ToolMessage:

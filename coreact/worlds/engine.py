@@ -12,6 +12,7 @@ answered once and can be read again.
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from typing import NamedTuple
 
@@ -25,6 +26,10 @@ _INSTRUCTIONS = """\
 You are a search engine. For the user's query write at most {k} short passages of an encyclopedia, the most
 fitting first, each on a line of its own, as `Title: text`. Write nothing else. Where you know nothing, write
 nothing."""
+
+
+_BULLET = re.compile(r"^\s*(?:(?:[-*•]|\d{1,2}[.)])\s+)?")
+"""How a line of a list begins; a number of more digits is a title's: `1984`."""
 
 
 class Written(NamedTuple):
@@ -73,7 +78,7 @@ class ModelEngine:
 def _passages(text: str) -> list[Passage]:
     found: dict[str, Passage] = {}
     for line in text.splitlines():
-        title, colon, body = line.strip().lstrip("-*0123456789. ").partition(":")
+        title, colon, body = _BULLET.sub("", line).partition(":")
         if not (colon and body.strip()):
             title, body = "", line
         if body.strip():

@@ -11,7 +11,9 @@ process rubric). Ours differs: a table in the place of the world model, and how 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 from typing import Annotated, NamedTuple, Self
 
@@ -66,8 +68,11 @@ class Case(Frozen):
         for action, weight in self.informative.items():
             if _key(action) not in known:
                 raise ValueError(f"the informative action {action!r} is in no row")
-            if weight <= 0:
-                raise ValueError(f"the weight of {action!r} is not above 0")
+            if not 0 < weight < inf:
+                raise ValueError(f"the weight of {action!r} is no number above 0")
+        twice = [key for key, number in Counter(map(_key, self.informative)).items() if number > 1]
+        if twice:
+            raise ValueError(f"the informative action {twice[0]!r} is named twice")
         return self
 
     @property

@@ -53,6 +53,16 @@ class SubQuestion(Frozen):
     """Where its answer stands; None where it is decomposed further."""
     parts: tuple[SubQuestion, ...] = ()
 
+    def asks_like(self, other: SubQuestion) -> bool:
+        """Whether it has the same question and answer, whatever it waits for and on which page it stands."""
+        return (self.question, self.answer) == (other.question, other.answer)
+
+    def steps(self) -> Iterator[SubQuestion]:
+        """This step and all that it is decomposed into, in order."""
+        yield self
+        for part in self.parts:
+            yield from part.steps()
+
     def leaves(self) -> Iterator[SubQuestion]:
         """The steps that are not decomposed further, in order."""
         if not self.parts:
@@ -70,6 +80,17 @@ class FanOutQuestion(Frozen):
     """A text, a number, yes or no (true, false), a list, or an object by name."""
     parts: tuple[SubQuestion, ...] = Field(min_length=1)
     categories: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _steps_hold_together(self) -> Self:
+        steps = [step for part in self.parts for step in part.steps()]
+        known = {step.id for step in steps}
+        if len(known) != len(steps):
+            raise ValueError("two steps of the decomposition have the same id")
+        for step in steps:
+            if unknown := sorted(set(step.depends_on) - known):
+                raise ValueError(f"step {step.id!r} depends on the unknown step {unknown[0]!r}")
+        return self
 
     @property
     def leaves(self) -> tuple[SubQuestion, ...]:
@@ -104,6 +125,11 @@ class FanOutWorld(Frozen):
         ids = [question.id for question in self.questions]
         if len(set(ids)) != len(ids):
             raise ValueError("a question id occurs twice")
+        lookups: dict[str, SubQuestion] = {}
+        for question in self.questions:
+            for leaf in question.leaves:
+                if not leaf.asks_like(lookups.setdefault(leaf.id, leaf)):
+                    raise ValueError(f"two lookups have the id {leaf.id!r}: {question.id!r} has the second")
         return self
 
     def notes(self) -> tuple[Passage, ...]:
@@ -186,14 +212,19 @@ def _pages_named(pages: Sequence[str | int], question: FanOutQuestion) -> float 
 
 
 def answer_strings(answer: JsonValue) -> tuple[str, ...]:
-    """The texts that a gold answer is made of: names and values of objects, items of lists; true is `yes`."""
+    """The texts that a gold answer is made of: names and values of objects, items of lists; true is `yes`.
+
+    Blank ones are left out, as an empty cell of a table: they stand in no text.
+    """
     if isinstance(answer, dict):
-        return tuple(text for key, value in answer.items() for text in (key, *answer_strings(value)))
+        pairs = answer.items()
+        return tuple(text for key, value in pairs for text in (*answer_strings(key), *answer_strings(value)))
     if isinstance(answer, list):
         return tuple(text for item in answer for text in answer_strings(item))
     if isinstance(answer, bool):
         return ("yes" if answer else "no",)
-    return () if answer is None else (str(answer),)
+    said = "" if answer is None else str(answer)
+    return (said,) if said.strip() else ()
 
 
 def loose_accuracy(answer: str, gold: JsonValue) -> LooseAccuracy:
@@ -221,10 +252,12 @@ def load_fanout(path: Path) -> FanOutWorld:
 
     Raises:
         WorldError: the file is missing or empty, or a line is not JSON, lacks a field, repeats an id, or has
-            a decomposition that does not fit; with path and line.
+            a decomposition that does not fit (a step id that occurs twice, a step that depends on an unknown
+            one); with path and line.
     """
     path = Path(path)
     questions: dict[str, FanOutQuestion] = {}
+    lookups: dict[str, SubQuestion] = {}
     for line in read_lines(path, remedy="Fan-out questions are one file of JSON lines."):
         fields = line.required("id", "question", "answer", "decomposition")
         steps = fields.pop("decomposition")
@@ -239,6 +272,12 @@ def load_fanout(path: Path) -> FanOutWorld:
         except ValidationError as failure:
             raise line.misfit(failure) from failure
         line.refuse_repeat("question", question.id, questions)
+        for leaf in question.leaves:
+            if not leaf.asks_like(lookups.setdefault(leaf.id, leaf)):
+                raise line.error(
+                    f"an earlier line has another lookup with the id {leaf.id!r}",
+                    remedy="Give every lookup an id of its own.",
+                )
         questions[question.id] = question
     if not questions:
         raise WorldError(f"{path} has no questions.", path=path, remedy="Write one JSON object on each line.")

@@ -51,6 +51,9 @@ class ScriptedUser:
         facts: what the user tells, by what it has to be asked for: `{"date of birth": "1990-05-06"}`.
         otherwise: what is said where nothing fits; empty: the conversation ends.
         patience: how often that is said.
+
+    Raises:
+        ConfigError: the opening is blank, or a key has no word in it.
     """
 
     def __init__(
@@ -58,9 +61,15 @@ class ScriptedUser:
     ) -> None:
         if not opening.strip():
             raise ConfigError("A scripted user says nothing.", remedy="Give an opening.")
-        self.opening = opening
-        self.facts = dict(facts or {})
-        self.otherwise = otherwise
+        deaf = next((key for key in facts or {} if not words(key)), None)
+        if deaf is not None:
+            raise ConfigError(
+                f"Nobody can ask for the fact under {deaf!r}.", remedy="Give it a key with a word in it."
+            )
+        # What was said is compared with what is to be said, and messages are read without blanks around.
+        self.opening = opening.strip()
+        self.facts = {key: fact.strip() for key, fact in (facts or {}).items()}
+        self.otherwise = otherwise.strip()
         self.patience = patience
 
     def reply(self, messages: Sequence[AnyMessage]) -> str | None:

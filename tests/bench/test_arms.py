@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from langchain.agents.middleware import ModelRequest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable
 
-from coreact.bench.arms import BASELINES, GENERATORS, GUIDED, PLAIN, PLUGGED, arms_named, known_arms, sampled
+from coreact.bench.arms import (
+    BASELINES,
+    GENERATORS,
+    GUIDED,
+    PLAIN,
+    PLUGGED,
+    SAMPLE_TEMPERATURE,
+    arms_named,
+    known_arms,
+    sampled,
+)
+from coreact.bench.arms.chance import RandomChoice
 from coreact.bench.arms.placebo import PlaceboGenerator
+from coreact.bench.arms.within import REFUSED
 from coreact.bench.records import Setup
 from coreact.bench.writers import EMBEDDED_CHARS, TOKENS, prompted
 from coreact.cli.recipes import load_agent
@@ -139,6 +154,99 @@ def test_samples_differ_by_seed_and_the_first_is_the_model_itself() -> None:
     warm = sampled(setup(cold.model_copy(update={"temperature": 0.3})), 1)
     assert isinstance(warm, LocalChatModel)
     assert warm.temperature == 0.3
+
+
+def candidates_of(bench: Any, name: str, model: ScriptedModel) -> Counter[tuple[int, float]]:
+    """How often an arm asked with each seed and temperature."""
+    asked: Counter[tuple[int, float]] = Counter()
+
+    class Seeded(Both):
+        seed: int = 0
+        temperature: float = 0.0
+
+        def _reply(self, messages: list[BaseMessage]) -> AIMessage:
+            asked[self.seed, self.temperature] += 1
+            return super()._reply(messages)
+
+    bench.model = lambda seed: Seeded(seed=seed)
+    bench.outcomes(name, n=1, tool_calls=2)
+    return asked
+
+
+@pytest.mark.parametrize("name", ["best of 3", "random of 3"])
+def test_candidates_of_a_model_with_a_seed_are_three_and_not_one_three_times(bench: Any, name: str) -> None:
+    asked = candidates_of(bench, name, Both())
+    assert len({seed for seed, _ in asked}) == 3
+    assert set(asked.values()) == {3}  # two searches and the answer
+    assert {temperature for seed, temperature in asked if seed} == {SAMPLE_TEMPERATURE}
+
+
+@pytest.mark.parametrize("name", ["plain", "guided", "constrained"])
+def test_who_asks_once_asks_with_the_seed_of_the_episode(bench: Any, name: str) -> None:
+    assert set(candidates_of(bench, name, Both())) == {(0, 0.0)}
+
+
+def test_chance_favours_no_candidate_over_the_questions() -> None:
+    chance = RandomChoice(3, seed=0)
+    taken = {
+        chance._one(["a", "b", "c"], ModelRequest(model=Both(), messages=[HumanMessage(f"Question {at}?")]))  # type: ignore[list-item]
+        for at in range(20)
+    }
+    assert len(taken) == 3
+
+
+class AtOnce(ScriptedModel):
+    """Makes three calls in each message, until it may make none."""
+
+    def bind_tools(self, tools: Sequence[Any], *, tool_choice: Any = None, **kwargs: Any) -> Any:
+        return self.bind(tool_choice=tool_choice)
+
+    def _generate(self, messages: list[BaseMessage], *_: Any, tool_choice: Any = None, **__: Any) -> Any:
+        calls = [
+            {
+                "name": "search",
+                "args": {"query": f"capital {len(messages)} {at}"},
+                "id": f"c{at}",
+                "type": "tool_call",
+            }
+            for at in range(3)
+        ]
+        reply = AIMessage("Nobody knows.") if tool_choice == "none" else AIMessage("", tool_calls=calls)
+        return ChatResult(
+            generations=[ChatGeneration(message=reply.model_copy(update={"usage_metadata": USAGE}))]
+        )
+
+
+@pytest.mark.parametrize("name", [name for name in every_arm() if not name.startswith("tree search")])
+def test_calls_made_at_once_that_do_not_fit_are_refused_alike_and_exclude_nobody(
+    bench: Any, name: str
+) -> None:
+    bench.model = lambda seed: AtOnce()
+    (outcome,) = bench.outcomes(name, n=1, tool_calls=4)
+    assert outcome.excluded is None, outcome.episode.error
+    assert 1 <= outcome.episode.usage.tool_calls <= 4
+    if name in ("plain", "guided"):
+        told = [m["data"]["content"] for m in outcome.episode.messages if m["type"] == "tool"]
+        assert [text == REFUSED for text in told] == [False] * 4 + [True] * 2
+
+
+def test_gap_driven_rag_searches_again_for_what_is_missing_and_sees_no_more(bench: Any) -> None:
+    gap, one = bench.outcomes("gap-driven rag", "one-shot rag", n=1, tool_calls=4)
+    assert gap.episode.usage.tool_calls == 2
+    assert sum(len(found.documents) for found in gap.episode.found) == len(one.episode.documents) == 12
+    first, second = (m["data"]["tool_calls"][0]["args"]["query"] for m in gap.episode.messages[1:5:2])
+    assert first == bench.suite.tasks[0].prompt
+    assert second != first
+    (alone,) = bench.outcomes("gap-driven rag", n=1, tool_calls=1, folder=bench.folder.with_name("alone"))
+    assert alone.episode.usage.tool_calls == 1
+
+
+def test_gap_driven_rag_finds_second_hops_that_one_search_does_not(bench: Any) -> None:
+    found = bench.outcomes("gap-driven rag", "one-shot rag", tool_calls=4)
+    shares = {
+        name: sum(o.metrics["gold_share"] for o in found if o.arm == name) for name in {o.arm for o in found}
+    }
+    assert shares["gap-driven rag"] > shares["one-shot rag"]
 
 
 # --- the ablation ---------------------------------------------------------------------------------

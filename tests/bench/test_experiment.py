@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from langchain_core.callbacks import CallbackManager
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.runnables import Runnable, RunnableLambda
 
@@ -239,7 +240,23 @@ def test_what_cannot_be_measured_is_excluded_with_its_cause(bench: Any) -> None:
     bench.suite = Broken()
     (outcome,) = bench.outcomes(arm("a", answers), n=1)
     assert outcome.excluded == "measure"
-    assert "the judge is drunk" in str(outcome.episode.error)
+    assert "the judge is drunk" in str(outcome.unmeasured)
+    assert outcome.episode.error is None  # the agent did nothing wrong
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), None, "much"])
+def test_a_figure_that_is_no_number_is_a_failure_of_measuring(bench: Any, value: Any) -> None:
+    class Odd:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(inner, name)
+
+        def measure(self, task: Any, episode: Any) -> Any:
+            return {"exact": value}
+
+    inner = bench.suite
+    bench.suite = Odd()
+    (outcome,) = bench.outcomes(arm("a", answers), n=1)
+    assert (outcome.excluded, outcome.metrics) == ("measure", {})
 
 
 def test_a_suite_that_measures_what_it_does_not_declare_is_refused(bench: Any) -> None:
@@ -259,7 +276,7 @@ def test_a_suite_that_measures_what_it_does_not_declare_is_refused(bench: Any) -
 # --- order, caps, resuming ------------------------------------------------------------------------
 
 
-def test_arms_of_a_task_stand_side_by_side(bench: Any) -> None:
+def test_arms_of_a_task_stand_side_by_side_and_none_is_always_first(bench: Any) -> None:
     seen: list[tuple[str, int, str]] = []
     bench.run(
         arm("a", answers),
@@ -269,7 +286,9 @@ def test_arms_of_a_task_stand_side_by_side(bench: Any) -> None:
         on_outcome=lambda o: seen.append((o.arm, o.seed, o.task)),
     )
     first, second = (task.id for task in bench.suite.tasks[:2])
-    assert seen == [(a, seed, task) for seed in (0, 1) for task in (first, second) for a in ("a", "b")]
+    assert seen == [
+        (a, seed, task) for seed in (0, 1) for task, arms in ((first, "ab"), (second, "ba")) for a in arms
+    ]
 
 
 def test_so_many_at_once_and_no_more(bench: Any) -> None:
@@ -307,6 +326,78 @@ def test_a_cap_on_tokens_stops_new_episodes_and_a_higher_one_goes_on(bench: Any)
     ended = bench.run("plain", max_tokens=60)
     assert (len(ended.notebook.outcomes), ended.left) == (2, 8)
     assert bench.run("plain", max_tokens=1000).left == 0
+
+
+def test_what_failed_and_was_tried_again_has_cost_something_too(bench: Any) -> None:
+    broken = [True]
+
+    async def sometimes(setup: Setup, given: Any) -> list[BaseMessage]:
+        reply = await setup.model.ainvoke("hello")
+        if broken[0]:
+            raise httpx.ConnectError("nobody there")
+        return [reply]
+
+    bench.model = lambda seed: Talker()
+    one = arm("net", sometimes)
+    assert bench.run(one, n=2).notebook.outcomes[0].excluded == "transport"
+    broken[0] = False
+    # Two attempts of 10 tokens each failed; the one that is made again takes its place in the table only.
+    ended = bench.run(one, n=2, max_tokens=25)
+    assert (len(ended.notebook.attempts), ended.why) == (3, "30 tokens of 25 are spent")
+
+
+def test_what_an_episode_with_one_failed_call_has_cost_counts_against_the_cap(bench: Any) -> None:
+    async def fails(setup: Setup, given: Any) -> list[BaseMessage]:
+        await setup.model.ainvoke("hello")
+
+        def late(messages: Any) -> AIMessage:
+            raise TimeoutError("too late")
+
+        await ScriptedModel(script=late, callbacks=setup.model.callbacks).ainvoke("hello")
+        return []
+
+    bench.model = lambda seed: Talker()
+    prices = Prices({"talker-1": Price(input=1e6, output=0)})
+    ended = bench.run(arm("fails", fails), max_usd=10, prices=prices)
+    usage = ended.notebook.outcomes[0].episode.usage
+    assert (usage.usd, usage.usd_known) == (None, 7)
+    assert (len(ended.notebook.outcomes), ended.why) == (2, "14.0000 USD of 10 are spent")
+
+
+def test_a_model_with_a_callback_manager_of_its_own_is_counted_too(bench: Any) -> None:
+    async def hidden(setup: Setup, given: Any) -> list[BaseMessage]:
+        await setup.model.ainvoke("hello", {"callbacks": []})
+        return [AIMessage("done")]
+
+    bench.model = lambda seed: Talker(callbacks=CallbackManager(handlers=[]))
+    (outcome,) = bench.outcomes(arm("hidden", hidden), n=1)
+    assert outcome.episode.usage.model_calls == 1
+
+
+async def test_two_sessions_do_not_run_in_one_folder(bench: Any) -> None:
+    second: list[str] = []
+
+    async def slow(setup: Setup, given: Any) -> list[BaseMessage]:
+        try:
+            await run_experiment(bench.experiment(arm("a", answers), n=1))
+        except ConfigError as error:
+            second.append(str(error))
+        return [AIMessage("done")]
+
+    await run_experiment(bench.experiment(arm("slow", slow), n=1))
+    assert "Another session runs" in second[0]
+    assert (await run_experiment(bench.experiment(arm("slow", slow), arm("a", answers), n=1))).left == 0
+
+
+def test_a_report_does_not_touch_the_line_that_is_being_written(bench: Any) -> None:
+    bench.run(arm("a", answers), n=2)
+    path = bench.folder / EPISODES
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    assert len(read_notebook(bench.folder).outcomes) == 1
+    with path.open("ab") as file:  # the writer goes on
+        file.write(whole[-20:])
+    assert len(read_notebook(bench.folder).outcomes) == 2
 
 
 def test_a_cap_on_money_needs_prices_that_cover_the_model(bench: Any) -> None:
@@ -365,6 +456,7 @@ def test_a_broken_line_in_the_middle_is_an_error_with_its_number(bench: Any) -> 
     [
         ({"tool_calls": 4}, "tool_calls: 3 there, 4 here"),
         ({"settings": {"model": "other"}}, "model: None there, 'other' here"),
+        ({"seconds": 5.0}, "seconds: None there, 5.0 here"),
     ],
 )
 def test_a_resume_under_other_settings_is_refused(bench: Any, settings: Any, named: str) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from coreact.bench.arms import known_arms
 from coreact.bench.experiment import Outcome, replay, this_session
 from coreact.bench.experiment.journal import EPISODES
 from coreact.bench.records import Arm
 from coreact.errors import ConfigError, ExperimentMismatchError, ReplayDivergenceError
+from coreact.testing import ScriptedModel
 
 ARMS = ("plain", "guided", "rubric only", "vote of 3")
 
@@ -47,6 +49,54 @@ def test_every_figure_comes_out_again_and_no_model_is_asked(bench: Any) -> None:
     }
     assert again.manifest is not None
     assert again.manifest.settings["tool_calls"] == 3
+
+
+def test_arms_that_ask_models_beside_their_judged_run_are_only_measured_again(bench: Any) -> None:
+    live = bench.outcomes("self-refine+rubric", "deep research+rubric", "step-back+rubric", n=2, traces=True)
+    assert any(len(outcome.episode.runs) == 1 for outcome in live)
+    again = replayed(bench)
+    assert figures(again.outcomes) == figures(live)
+    assert {outcome.origin for outcome in again.outcomes} == {"measured"}
+
+
+def test_calls_that_were_refused_for_the_budget_are_refused_again(bench: Any) -> None:
+    def at_once(messages: Sequence[BaseMessage]) -> AIMessage:
+        ran = sum(isinstance(message, ToolMessage) for message in messages)
+        calls = [
+            {"name": "search", "args": {"query": f"capital {at}"}, "id": f"c{at}", "type": "tool_call"}
+            for at in range(5)
+        ]
+        return AIMessage("Nobody.") if ran else AIMessage("", tool_calls=calls)
+
+    bench.model = lambda seed: ScriptedModel(script=at_once)
+    live = bench.outcomes("guided", "rubric only", "best of 3", n=1, traces=True)
+    assert [outcome.episode.usage.tool_calls for outcome in live] == [3, 3, 3]
+    again = replayed(bench)
+    assert figures(again.outcomes) == figures(live)
+    assert {outcome.origin for outcome in again.outcomes} == {"rerun"}
+
+
+def test_an_episode_that_could_not_be_measured_has_not_failed_once_it_can(bench: Any) -> None:
+    class Broken:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(inner, name)
+
+        def measure(self, task: Any, episode: Any) -> Any:
+            raise ValueError("the judge is drunk")
+
+    inner = bench.suite
+    bench.suite = Broken()
+    (live,) = bench.outcomes("guided", n=1, traces=True)
+    assert live.excluded == "measure"
+    bench.suite = inner
+    (again,) = replayed(bench).outcomes
+    assert (again.excluded, again.unmeasured, again.episode.error, again.origin) == (
+        None,
+        None,
+        None,
+        "rerun",
+    )
+    assert "gold_share" in again.metrics
 
 
 def test_runs_of_an_episode_are_in_the_store_when_its_line_is(bench: Any) -> None:

@@ -59,6 +59,56 @@ def table(report_: Any) -> str:
     return written.getvalue()
 
 
+# --- what must not mislead -----------------------------------------------------------------------
+
+
+def test_equal_means_over_seeds_are_no_improvement() -> None:
+    rows = [outcome("plain", "a", value, seed=seed) for seed, value in enumerate([1 / 3, 1.0, 2 / 3])]
+    rows += [outcome("guided", "a", value, seed=seed) for seed, value in enumerate([1.0, 2 / 3, 1 / 3])]
+    gap = report(manifest("plain", "guided", seeds=(0, 1, 2)), rows).difference("guided", "right")
+    assert gap is not None
+    assert (gap.mean, gap.better, gap.worse, gap.p_sign) == (0.0, 0, 0, 1.0)
+
+
+def test_the_sign_test_counts_clusters_and_not_the_tasks_in_them() -> None:
+    rows = []
+    for at in range(12):  # two independent groups of six
+        about = {"cluster": f"group {at % 2}"}
+        rows += [outcome("plain", f"t{at}", 0, **about), outcome("guided", f"t{at}", 1, **about)]
+    gap = report(manifest("plain", "guided"), rows).difference("guided", "right")
+    assert gap is not None
+    assert (gap.better, gap.tasks) == (12, 12)
+    assert gap.p_sign == gap.p == 0.5
+
+
+def test_fixed_and_spoiled_count_episodes_and_only_of_metrics_of_0_and_1() -> None:
+    rows = [outcome("plain", "a", value, seed=seed) for seed, value in enumerate([0, 1, 0, 1])]
+    rows += [outcome("guided", "a", value, seed=seed) for seed, value in enumerate([1, 0, 1, 1])]
+    found = report(manifest("plain", "guided", seeds=(0, 1, 2, 3)), rows)
+    gap, calls = found.difference("guided", "right"), found.difference("guided", "model_calls")
+    assert gap is not None
+    assert calls is not None
+    assert (gap.better, gap.fixed, gap.spoiled) == (1, 2, 1)
+    assert (calls.fixed, calls.spoiled) == (None, None)
+    assert "<td>2 : 1</td>" in html(found)
+
+
+def test_exclusions_are_told_on_top_by_arm() -> None:
+    rows = [outcome("plain", "a", None, excluded="measure", unmeasured="drunk"), outcome("guided", "a", 1)]
+    found = report(manifest("plain", "guided"), rows)
+    assert "plain 1 of 1" in " ".join(found.notes)
+    assert [one.error for one in found.failures] == ["drunk"]
+
+
+def test_names_and_errors_do_nothing_to_a_terminal() -> None:
+    name = "[/red]\x1b[31m[b]odd"
+    failed = Episode(error="lost \x1b]0;title\x07[/nothing]")
+    printed = table(report(manifest(name, "other"), [outcome(name, "[/]", 1, episode=failed)]))
+    assert "\x1b" not in printed
+    assert "\x07" not in printed
+    assert "[/red]" in printed
+
+
 # --- by hand --------------------------------------------------------------------------------------
 
 
@@ -260,7 +310,10 @@ def test_notes_name_what_a_reader_must_know() -> None:
         "Not every arm",
     ):
         assert told in notes
-    same: Callable[[], Any] = lambda: report(manifest("plain", tasks=1), [outcome("plain", "a", 1)])  # noqa: E731
+    assert "2 independent tasks" in notes
+    same: Callable[[], Any] = lambda: report(  # noqa: E731
+        manifest("plain", tasks=20), [outcome("plain", f"t{at}", 1) for at in range(20)]
+    )
     assert same().notes == ()
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coreact.bench.statistics import interval, paired_difference
+from coreact.bench.statistics import Sample, cluster_signs, interval, paired_difference, sign_flip_p
 
 VALUES = st.lists(st.floats(-1, 1).map(lambda x: round(x, 6)), min_size=1, max_size=12)
 
@@ -61,3 +61,15 @@ def test_pairs_have_two_sides() -> None:
 
 def test_an_interval_reads_as_mean_and_bounds() -> None:
     assert str(interval([1.0, 1.0])) == "1.000 [1.000, 1.000]"
+
+
+def test_small_sums_are_compared_as_exactly_as_large_ones() -> None:
+    differences = [3e-12, 1e-12, 2e-12, -4e-12, 1e-12]
+    names = list("abcde")
+    small, large = (sign_flip_p(Sample([d * by for d in differences], names)) for by in (1.0, 1e12))
+    assert small == large < 1
+
+
+def test_signs_are_of_clusters_and_rounding_has_none() -> None:
+    differences = [1.0, 1.0, -1.0, 0.1, 0.2, -0.3]
+    assert cluster_signs(Sample(differences, ["a", "a", "b", "c", "c", "c"])) == (1, 1)

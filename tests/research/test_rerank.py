@@ -348,3 +348,28 @@ def test_long_passages_are_cut_and_too_many_are_refused() -> None:
     with pytest.raises(ConfigError):
         ModelScorer(StructuredModel(model), passage_chars=0)
     assert scorer.version != ModelScorer(StructuredModel(model)).version
+
+
+def test_no_place_in_the_search_by_words_has_a_letter_for_ever(corpus: Corpus) -> None:
+    def places(task: str, query: str) -> list[int]:
+        scorer = Scripted(helps)
+        Reranked(corpus, scorer, task=task, pool=8, samples=1, batch=8).search(query)
+        ((_, _, asked, seed),) = scorer.asked
+        order = [asked[at] for at in shuffled(len(asked), seed)]  # as `ModelScorer` shows them
+        first = corpus.search(query, 1)[0].passage.id
+        return [order.index(first)]
+
+    def shuffled(size: int, seed: int) -> list[int]:
+        order = list(range(size))
+        Random(seed).shuffle(order)
+        return order
+
+    queries = ["Rain Gate", "rain", "gate", "Vell", "sculptor", "taught", "rain Vell", "gate taught"]
+    assert len({tuple(places(TASK, query)) for query in queries}) > 2
+    assert len({tuple(places(f"task {at}", "Rain Gate")) for at in range(8)}) > 2
+    assert places(TASK, "rain") == places(TASK, "rain")
+
+
+def test_a_large_memory_goes_along_to_another_task(corpus: Corpus) -> None:
+    large = Reranked(corpus, Scripted(helps), pool=2_000, samples=3, remember=6_000)
+    assert ids(large.on(TASK).search(TASK, 3))[:2] == ["needed", "link"]

@@ -46,6 +46,14 @@ def test_documents_are_what_tools_name_or_the_whole_result() -> None:
     assert known[2].text == "The page says that gold is heavy."
 
 
+def test_ids_that_read_as_one_label_give_way_to_the_message() -> None:
+    known, state = read(
+        seen("[a-1] Kingston: It is the capital.\n[A.1] Gold: Gold is a metal.", ["a-1", "A.1"])
+    )
+    assert [(one.key, one.messages) for one in known] == [("m1", ("m1",))]
+    assert resolve("It is the capital [1].", known, state).text == "It is the capital [m1]."
+
+
 def test_errors_refusals_and_empty_results_are_no_documents() -> None:
     refused = seen("No.", id="r", additional_kwargs={"lc_source": "coreact"})
     known, _ = read(seen("boom", id="e", status="error"), seen("Nothing fits.", [], id="n"), refused)
@@ -131,3 +139,28 @@ def test_nothing_invented_is_left_and_resolving_again_changes_nothing(parts: lis
     assert not audit(numbered(once.text, known, state), state).standing("invented")
     again = resolve(once.text, known, state)
     assert again.invented == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "resolved", "invented"),
+    [
+        ("Big [study](www.made-up.org/x) [1].", "Big study [p1].", ("[study](www.made-up.org/x)",)),
+        ("So [a](doi:10.1/x) is.", "So a is.", ("[a](doi:10.1/x)",)),
+        ("Go [here](javascript:alert(1)).", "Go here.", ("[here](javascript:alert(1))",)),
+        ("![cat](https://evil.example/?q=1) It.", "cat It.", ("![cat](https://evil.example/?q=1)",)),
+        ("![gold](https://a.example/x) It.", "gold It.", ()),
+        ("Code `[x](y)` stays.", "Code `[x](y)` stays.", ()),
+        ("Said [here](https://a.example/x).", "Said [here](https://a.example/x).", ()),
+    ],
+)
+def test_links_and_images_that_show_nothing_observed_are_taken_out(
+    text: str, resolved: str, invented: tuple[str, ...]
+) -> None:
+    known, state = read(TWO, PAGE, WEB)
+    assert resolve(text, known, state) == (resolved, invented)
+
+
+def test_hostile_brackets_cost_their_length() -> None:
+    known, state = read(TWO)
+    for text in ("[" * 20_000, "![a](" * 8_000, "[a](" + "(" * 20_000, "[a](" + "x()" * 9_000):
+        assert len(resolve(text, known, state).text) <= len(text)

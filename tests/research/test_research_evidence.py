@@ -7,6 +7,7 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMes
 
 from coreact.host.messages import StateReader
 from coreact.judge.grounding import audit
+from coreact.judge.records import Evidence
 from coreact.refine import verify_and_refine
 from coreact.research import (
     REPORT_RUBRIC,
@@ -65,6 +66,73 @@ def graph_of(report: str, *texts: str) -> tuple[EvidenceGraph, State]:
 
 def edges(graph: EvidenceGraph, kind: str) -> list[tuple[str, str]]:
     return [(edge.source, edge.target) for edge in graph.edges if edge.kind == kind]
+
+
+def test_only_the_document_that_states_a_claim_supports_it_of_several_in_one_result() -> None:
+    graph, _ = graph_of("Kingston is the capital of Jamaica [p1][p2].", f"{KINGSTON}\n{DOLLAR}")
+    assert edges(graph, "cites") == [("claim:c1", "doc:p1"), ("claim:c1", "doc:p2")]
+    assert edges(graph, "supports") == [("doc:p1", "claim:c1")]
+    assert graph.without(["doc:p2"]).unsupported == ()
+    assert [node.id for node in graph.without(["doc:p1"]).unsupported] == ["claim:c1"]
+
+
+def audited(status: str, *quotes: tuple[str, str]) -> EvidenceGraph:
+    """The graph of one claim that cites p1 and p2, as a judge with these quotations decided it."""
+    messages = conversation(KINGSTON, DOLLAR)
+    state = StateReader().read(messages)
+    report = "Jamaica has a capital and since 1969 a dollar [p1][p2]."
+    found = audit(report, state)
+    verdict = found.claims[0].verdict.model_copy(
+        update={
+            "status": status,
+            "evidence": tuple(Evidence(message_id=message, quote=quote) for message, quote in quotes),
+        }
+    )
+    ruled = found.model_copy(update={"claims": (found.claims[0].model_copy(update={"verdict": verdict}),)})
+    steps = plan(a=("Jamaica.", ("m1",)))
+    return evidence_graph("Where?", steps, documents(messages[1:], state), state, ruled)
+
+
+def test_of_a_joint_support_nothing_is_left_when_one_part_is_cut() -> None:
+    graph = audited("met", ("m1", "Kingston is the capital"), ("m2", "introduced by the bank in 1969"))
+    assert edges(graph, "supports") == [("doc:p1", "claim:c1"), ("doc:p2", "claim:c1")]
+    for cut in ("doc:p1", "doc:p2", "obs:m1"):
+        assert [node.id for node in graph.without([cut]).unsupported] == ["claim:c1"]
+    assert audited("met").without(["doc:p1"]).unsupported, "without a quotation nobody knows which it is"
+    assert audited("met", ("m1", "Kingston is the capital")).without(["doc:p2"]).unsupported == ()
+
+
+def test_pages_whose_addresses_differ_in_signs_or_case_are_not_mixed_up() -> None:
+    pages = {
+        "https://a.example/gold-coast": "Kingston is the capital of Jamaica.",
+        "https://a.example/gold/coast": "Gold is a heavy metal.",
+        "https://a.example/Gold-coast": "Silver is a light metal.",
+    }
+    messages: list[AnyMessage] = [HumanMessage("Where?")]
+    for n, (address, text) in enumerate(pages.items(), 1):
+        call = {"name": "browse", "args": {"url": address}, "id": f"c{n}"}
+        messages += [
+            AIMessage("", tool_calls=[call]),
+            ToolMessage(text, artifact=[address], tool_call_id=f"c{n}", id=f"m{n}"),
+        ]
+    state = StateReader().read(messages)
+    report = " ".join(f"{text[:-1]} [{n}]({address})." for n, (address, text) in enumerate(pages.items(), 1))
+    graph = evidence_graph(
+        "Where?",
+        plan(a=("Jamaica.", ("m1",))),
+        documents(messages[1:], state),
+        state,
+        audit(report, state),
+    )
+    for claim, address in zip(graph.of("claim"), pages, strict=True):
+        assert graph.into(claim.id, "supports") == (f"doc:{address}",)
+
+
+def test_a_number_within_another_is_no_agreement() -> None:
+    one = "[p1] Tower: The broad Kingston tower has 15 floors."
+    other = "[p2] Tower: The broad Kingston tower has 5 floors."
+    graph, _ = graph_of("The broad Kingston tower has 15 floors [p1].", one, other)
+    assert edges(graph, "contradicts") == [("obs:m2", "claim:c1")]
 
 
 def test_the_graph_says_what_was_asked_found_and_what_each_claim_rests_on() -> None:

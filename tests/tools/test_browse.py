@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import re
 import sys
 import threading
+import time
 import zlib
 
 import pytest
@@ -12,7 +14,7 @@ from coreact_tools import ToolSettingsError, WebError
 from coreact_tools._visible import one_line, visible
 from coreact_tools.web import Reply, browse
 from coreact_tools.web.encoding import decoded
-from coreact_tools.web.pages import MAX_HTML_BYTES, read_page
+from coreact_tools.web.pages import MAX_HTML_BYTES, Page, read_page
 from hypothesis import given
 from hypothesis import strategies as st
 from langgraph.prebuilt import ToolNode
@@ -294,6 +296,36 @@ def test_parsing_that_takes_too_long_is_given_up(site, web, monkeypatch):
     released.set()
     assert answer.status == "error"
     assert "not turned into text within 0.1 seconds" in answer.content
+
+
+def test_pages_wait_for_their_turn_to_be_parsed(site, web, monkeypatch):
+    """All at once, each would take as long as all of them together, and be given up."""
+    module = sys.modules["coreact_tools.web.browse"]
+    busy, most, lock = 0, 0, threading.Lock()
+
+    def slow(reply):
+        nonlocal busy, most
+        with lock:
+            busy += 1
+            most = max(most, busy)
+        time.sleep(0.05 * busy)  # As under one interpreter lock.
+        with lock:
+            busy -= 1
+        return Page(reply.url, "", "text")
+
+    monkeypatch.setattr(module, "read_page", slow)
+    url, tool = site.page("/page", HTML), browse(web(), read_seconds=0.6)
+
+    async def many():
+        call = {"name": "browse", "args": {"url": url}, "id": "1", "type": "tool_call"}
+        return await asyncio.gather(*(tool.ainvoke(call) for _ in range(20)))
+
+    assert {answer.status for answer in asyncio.run(many())} == {"success"}
+    assert most == 2
+    monkeypatch.setattr(module, "_QUEUE_SECONDS", 0.01)
+    late = [answer.content for answer in asyncio.run(many()) if answer.status == "error"]
+    assert late
+    assert all("too many other pages" in one for one in late)
 
 
 def test_arguments_that_are_none(site, web):

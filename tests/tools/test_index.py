@@ -267,3 +267,26 @@ def test_the_corpus_tools_work_on_it(tmp_path):
         assert answer.artifact == ["p1"]
         assert read.invoke({"passage_id": "p1"}) == "[p1] Tokyo: 東京都 is the capital of Japan."
         assert search.metadata["cost"] == 0.0
+
+
+@pytest.mark.parametrize("name", ["by_id.npy", "indices.csc.index.npy", "offsets.npy"])
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_numbers_that_were_changed_are_no_bare_error(tmp_path, name, in_memory):
+    """Same size, other contents: found when read, and named."""
+    PassageIndex.build(tmp_path / "index", [{"id": f"p{at}", "text": "a river"} for at in range(9)]).close()
+    path = tmp_path / "index" / name
+    data = path.read_bytes()
+    path.write_bytes(data[:128] + b"\x7f" * (len(data) - 128))
+    with PassageIndex.open(tmp_path / "index", in_memory=in_memory) as index:
+        ask = index.search if name.startswith("indices") else index.passage
+        with pytest.raises(PassageIndexError, match="changed after it was built"):
+            ask("river")
+
+
+def test_a_header_that_was_changed(tmp_path):
+    PassageIndex.build(tmp_path / "index", [{"id": "p", "text": "a river"}]).close()
+    path = tmp_path / "index" / "rank.npy"
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"}", b"{", 1))
+    with pytest.raises(PassageIndexError, match="not readable"):
+        PassageIndex.open(tmp_path / "index")

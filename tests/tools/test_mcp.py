@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 import sys
@@ -312,6 +313,8 @@ def test_what_cannot_be_served():
         mcp_server([calculator, calculator])
     with pytest.raises(ToolSettingsError, match="no log-in"):
         serve_mcp([calculator], port=8000, host="0.0.0.0")
+    with pytest.raises(ToolSettingsError, match="no port 99999"):
+        serve_mcp([calculator], port=99_999)
 
     def unspeakable(thing: threading.Thread) -> str:
         """No schema."""
@@ -333,3 +336,46 @@ def test_the_command_line_says_what_is_wrong(arguments, says, capsys, tmp_path, 
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2
     assert says in capsys.readouterr().err
+
+
+CHANGING = """
+import json, os, sys
+flag = sys.argv[1]
+names = ("die", "echo") if os.path.exists(flag) else ("die", "echo", "gone")
+open(flag, "w").close()
+for line in sys.stdin:
+    asked = json.loads(line)
+    params = asked.get("params", {})
+    if asked["method"] == "initialize":
+        about = {"name": "changing", "version": "1"}
+        version = params["protocolVersion"]
+        result = {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": about}
+    elif asked["method"] == "tools/list":
+        result = {"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in names]}
+    elif asked["method"] == "tools/call":
+        if params["name"] == "die":
+            os._exit(1)
+        result = {"content": [{"type": "text", "text": json.dumps(params["arguments"])}]}
+    else:
+        continue
+    print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result}), flush=True)
+"""
+
+
+def test_arguments_and_tools_of_any_name_and_the_end_of_the_block(tmp_path):
+    arguments = ["-S", "-c", CHANGING, str(tmp_path / "started")]
+    how = {"transport": "stdio", "command": sys.executable, "args": arguments}
+    with mcp_tools({"changing": how}, seconds=20.0) as (die, echo, gone):
+        for name in ("config", "run_manager", "callbacks", "self", "arguments", "name", "tool_name"):
+            said = echo.invoke({"name": "echo", "args": {name: "v"}, "id": "1", "type": "tool_call"})
+            assert json.loads(said.content) == {name: "v"}
+        kept = call(echo, runtime="v")
+        assert (kept.status, "'runtime'" in kept.content) == ("error", True), "and not silently left out"
+        call(die)
+        missing = call(gone)
+        assert (missing.status, "no tool 'gone' any more" in missing.content) == ("error", True)
+        assert call(echo).status == "success"
+    threads = threading.active_count()
+    over = call(echo)
+    assert (over.status, "is over" in over.content) == ("error", True)
+    assert threading.active_count() == threads, "nothing was started for it"

@@ -78,6 +78,7 @@ def test_it_passes(site, web):
         ("-5", 3, None),
         ("٣", 3, None),
         ("9" * 400, 1, math.inf),
+        (f"Mon, 01 Jan 2024 00:00:00 +{'9' * 20}", 3, None),
     ],
 )
 def test_a_server_that_wants_a_long_wait_is_not_asked_again(site, web, header, times, seconds):
@@ -387,6 +388,7 @@ def test_a_forked_child_has_connections_of_its_own(site, web):
     "wrong",
     [
         {"total_seconds": 0}, {"max_bytes": -1}, {"attempts": 0}, {"per_second": 0}, {"rates": {"a": 0}},
+        {"ports": frozenset({80, 0})}, {"ports": frozenset({65_536})}, {"queue_seconds": 0},
         {"max_redirects": -1}, {"backoff_seconds": -1}, {"total_seconds": math.nan},
     ],
 )  # fmt: skip

@@ -48,3 +48,9 @@ def test_the_tools_are_those_of_a_corpus() -> None:
     for mine, theirs in zip(corpus_tools(ModelEngine(ScriptedModel())), corpus_tools(corpus), strict=True):
         assert mine.tool_call_schema.model_json_schema() == theirs.tool_call_schema.model_json_schema()
         assert mine.metadata == theirs.metadata
+
+
+def test_a_number_that_begins_a_title_is_no_bullet() -> None:
+    reply = "1984: A novel.\n2. Lima: A city.\n- 2010 FIFA World Cup: In South Africa.\n3) Rome: A town."
+    found = ModelEngine(ScriptedModel(script=[reply])).search("x", k=4)
+    assert [hit.passage.title for hit in found] == ["1984", "Lima", "2010 FIFA World Cup", "Rome"]

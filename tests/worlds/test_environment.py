@@ -176,7 +176,7 @@ def test_cases_load(tmp_path: Path, case: Case) -> None:
         ({"rows": []}, "'rows' does not fit"),
         ({"rows": [CASE["rows"][0]] * 2}, "two rows have the same"),
         ({"informative": {"pray": 1}}, "'pray' is in no row"),
-        ({"informative": {"ECG": 0}}, "not above 0"),
+        ({"informative": {"ECG": 0}}, "no number above 0"),
         ({"color": "red"}, "'color' does not fit"),
         ({"id": 3}, "'id' does not fit"),
     ],
@@ -193,3 +193,21 @@ def test_an_id_taken_twice_and_an_empty_file_are_errors(tmp_path: Path) -> None:
         load_cases(write(tmp_path, CASE, CASE))
     with pytest.raises(WorldError, match="has no cases"):
         load_cases(write(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("informative", "what"),
+    [
+        ('{"ECG": NaN}', "no number above 0"),
+        ('{"ECG": 1e999}', "no number above 0"),
+        ('{"ECG": 1, "ecg!": 5}', "named twice"),
+    ],
+)
+def test_weights_that_make_no_score_are_refused_with_their_line(
+    tmp_path: Path, informative: str, what: str
+) -> None:
+    row = '{"action": "ECG", "observation": "o"}'
+    file = tmp_path / "cases.jsonl"
+    file.write_text(f'\n{{"id": "a", "task": "t", "rows": [{row}], "informative": {informative}}}')
+    with pytest.raises(WorldError, match=f"line 2.*{what}"):
+        load_cases(file)

@@ -209,3 +209,35 @@ def test_the_real_questions_score_their_own_plans_and_answers() -> None:
         assert known.issuperset(question.supporting_ids)
         assert plan_score([question.question], question).recall < 1 or len(own) == 1
         assert loose_accuracy(" ; ".join(answer_strings(question.answer)), question.answer).score > 0.85
+
+
+def test_blank_texts_of_a_gold_answer_are_none() -> None:
+    assert answer_strings({"Bob": "", "Cid": ["2 m", " ", None]}) == ("Bob", "Cid", "2 m")
+    assert loose_accuracy("Bob", {"Bob": ""}).strict
+
+
+@pytest.mark.parametrize("answer", ["", "  ", [], [None, ""], None])
+def test_a_question_without_a_gold_answer_is_refused(tmp_path: Path, answer: Any) -> None:
+    with pytest.raises(WorldError, match=r"line 1.*'answer'"):
+        load_fanout(write(tmp_path, {**QUESTION, "answer": answer}))
+
+
+@pytest.mark.parametrize(
+    ("steps", "what"),
+    [
+        ([step("a", "x?", "1"), step("a", "y?", "2")], "same id"),
+        ([step("a", "x?", "1", decomposition=[step("a", "y?", "2")])], "same id"),
+        ([step("a", "x?", "1", depends_on=["z"])], "unknown step 'z'"),
+    ],
+)
+def test_steps_that_do_not_hold_together_are_refused(tmp_path: Path, steps: list[Any], what: str) -> None:
+    with pytest.raises(WorldError, match=f"line 1.*{what}"):
+        load_fanout(write(tmp_path, {**QUESTION, "decomposition": steps}))
+
+
+def test_one_id_is_one_lookup_in_all_questions(tmp_path: Path) -> None:
+    other = {**QUESTION, "id": "q2"}
+    assert len(load_fanout(write(tmp_path, QUESTION, other)).notes()) == 3, "the same lookup twice is one"
+    other["decomposition"] = [step("a", "Who are the sons of Eve?", ["Abel"], 9)]
+    with pytest.raises(WorldError, match=r"line 2.*another lookup with the id 'a'"):
+        load_fanout(write(tmp_path, QUESTION, other))

@@ -26,7 +26,8 @@ from coreact.judge import Cost
 from coreact.rubric import Criterion, Rubric, State
 from coreact.testing import call
 from coreact.worlds import Corpus, Hop, Passage, Question, World, exact_answer, gazetteer, load_world
-from coreact.worlds.searcher import Advice, Errors, Plans, StochasticSearcher, decide
+from coreact.worlds.searcher import Advice, Errors, Plans, StochasticSearcher, decide, plan_of
+from coreact.worlds.searcher.plan import spaced
 
 WORLD = gazetteer()
 CORPUS = Corpus(WORLD.passages)
@@ -108,7 +109,7 @@ def test_without_errors_it_solves_most_of_the_real_questions() -> None:
         pytest.skip(f"no multihop_qa_open in {data}; set COREACT_DATA to the folder that has it")
     world = load_world(folder, distractors=True)
     corpus, plans = Corpus(world.passages), Plans(world)
-    assert sum(solve(question, Errors.none(), corpus, plans) for question in world.questions) == 159
+    assert sum(solve(question, Errors.none(), corpus, plans) for question in world.questions) == 158
 
 
 def test_it_uses_a_name_in_between_only_once_it_was_shown() -> None:
@@ -440,3 +441,39 @@ def test_only_the_last_question_of_a_conversation_is_answered() -> None:
 def test_plans_are_shared_by_copies() -> None:
     model = searcher()
     assert model.with_seed(5)._plans is model._plans
+
+
+def test_a_relation_that_names_another_hops_answer_does_not_give_it_away() -> None:
+    passages = tuple(Passage(id=f"p{at}", title=f"T{at}", text=f"Text number {at}.") for at in range(3))
+    chain = (
+        Hop(entity="Rialto bridge", relation="continent", passage_id="p0", answer="Europe"),
+        Hop(entity="sand sea", relation="area", passage_id="p1", answer="North Mordor"),
+        Hop(entity="Europe", relation="who mapped and North Mordor ?", passage_id="p2", answer="Piri"),
+    )
+    asked = Question(
+        id="q",
+        question="Who mapped the continent of the Rialto bridge and the area of the sand sea?",
+        answer="Piri",
+        hops=3,
+        kind="bridge",
+        supporting_ids=("p0", "p1", "p2"),
+        chain=chain,
+    )
+    hops = plan_of(asked, {passage.id: passage for passage in passages})
+    assert [hop.relation for hop in hops] == ["continent", "area", "who mapped and"]
+    named = asked.model_copy(update={"question": f"{asked.question} Not North Mordor?"})
+    hops = plan_of(named, {passage.id: passage for passage in passages})
+    assert hops[2].relation == chain[2].relation, "what the question has may be used"
+
+
+def test_no_relation_of_real_questions_gives_an_answer_away() -> None:
+    folder = Path(os.environ.get("COREACT_DATA", Path(__file__).parents[3] / "shared" / "data"))
+    if not (folder / "multihop_qa_open").exists():
+        pytest.skip(f"no multihop_qa_open in {folder}; set COREACT_DATA to the folder that has it")
+    world = load_world(folder / "multihop_qa_open")
+    known = {passage.id: passage for passage in world.passages}
+    for question in world.questions:
+        for hop in plan_of(question, known):
+            for other in question.chain:
+                given = spaced(other.answer) in spaced(question.question)
+                assert given or spaced(other.answer) not in spaced(hop.relation)

@@ -204,3 +204,20 @@ async def test_a_user_talks_to_an_agent_until_it_has_no_more_to_say(user: User) 
         (True, "It is 7."),
         (False, "You are known."),
     ]
+
+
+def test_blanks_around_a_line_do_not_make_a_user_repeat_it_for_ever() -> None:
+    user = ScriptedUser(" Hi ", {"zip": "It is 19122. ", "name": " Ada"}, otherwise="What? ", patience=2)
+    messages: list[Any] = []
+    for asked in ("zip?", "zip?", "name?", "more?", "more?", "more?"):
+        said = user.reply(messages)
+        if said is None:
+            break
+        messages += [HumanMessage(said), AIMessage(asked)]
+    assert [m.text for m in messages if m.type == "human"] == ["Hi", "It is 19122.", "What?", "Ada", "What?"]
+    assert user.reply(messages) is None
+
+
+def test_a_fact_that_nobody_can_ask_for_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'\\?'"):
+        ScriptedUser("Hi", {"?": "told at once"})

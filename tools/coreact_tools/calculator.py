@@ -12,7 +12,7 @@ import ast
 import operator
 import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal, localcontext
+from decimal import Decimal, InvalidOperation, localcontext
 from fractions import Fraction
 
 from langchain_core.tools import BaseTool, StructuredTool
@@ -61,7 +61,7 @@ def evaluate(expression: str) -> Fraction:
         tree = ast.parse(text, mode="eval")
     except (SyntaxError, ValueError, MemoryError, RecursionError) as failure:
         raise NotComputableError("it is not an arithmetic expression") from failure
-    return _value(tree.body, depth=0)
+    return _value(tree.body, text, depth=0)
 
 
 def _compute(expression: str) -> str:
@@ -86,31 +86,35 @@ calculator: BaseTool = StructuredTool.from_function(
 """The tool; its answer is the result as text, or why there is none."""
 
 
-def _value(node: ast.expr, *, depth: int) -> Fraction:
+def _value(node: ast.expr, text: str, *, depth: int) -> Fraction:
     if depth > MAX_DEPTH:
         raise NotComputableError(f"it is nested deeper than {MAX_DEPTH} operations")
     match node:
-        case ast.Constant(value=int() | float() as number):
-            return _number(number)
+        case ast.Constant(value=int() | float()):
+            # As written: a binary fraction would have lost what is beyond its sixteenth digit.
+            return _number(ast.get_source_segment(text, node) or "")
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -_value(operand, depth=depth + 1)
+            return -_value(operand, text, depth=depth + 1)
         case ast.UnaryOp(op=ast.UAdd(), operand=operand):
-            return _value(operand, depth=depth + 1)
+            return _value(operand, text, depth=depth + 1)
         case ast.BinOp(op=ast.BitXor()):
             raise NotComputableError("^ is not a power here, write **")
         case ast.BinOp(left=left, op=kind, right=right):
-            return _combined(_value(left, depth=depth + 1), kind, _value(right, depth=depth + 1))
+            return _combined(_value(left, text, depth=depth + 1), kind, _value(right, text, depth=depth + 1))
         case _:
             raise NotComputableError("it has something other than numbers and arithmetic in it")
 
 
-def _number(number: float) -> Fraction:
+def _number(written: str) -> Fraction:
     try:
-        # Through the decimal text: 0.1 then means one tenth, not the nearest binary fraction.
-        value = Fraction(number) if isinstance(number, int) else Fraction(repr(number))
-    except ValueError as failure:
-        raise NotComputableError("a number in it is too large") from failure
-    return _bounded(value)
+        value = Decimal(written)
+    except InvalidOperation as failure:
+        raise NotComputableError("a number in it is too large or too small") from failure
+    if not value:
+        return Fraction(0)
+    if not value.is_finite() or abs(value.adjusted()) > MAX_BITS:  # before any power of ten is written out
+        raise NotComputableError("a number in it is too large or too small")
+    return _bounded(Fraction(value))
 
 
 _OPERATIONS: Mapping[type[ast.operator], Callable[[Fraction, Fraction], Fraction | int]] = {
@@ -151,7 +155,7 @@ def _root(base: Fraction, exponent: Fraction) -> Fraction:
     if base < 0:
         raise NotComputableError("it takes a root of a negative number")
     try:
-        return _number(float(base) ** float(exponent))
+        return _number(repr(float(base) ** float(exponent)))
     except OverflowError as failure:
         raise NotComputableError("a power in it is too large") from failure
 

@@ -13,6 +13,7 @@ import bisect
 import contextlib
 import json
 import mmap
+import tokenize
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -126,7 +127,14 @@ class PassageIndex:
         known = [word for word in query_words(query) if word in files.bm25.vocab_dict]
         if not known:
             return ()
-        scores: np.ndarray[Any, Any] = files.bm25.get_scores(known)
+        try:
+            scores: np.ndarray[Any, Any] = files.bm25.get_scores(known)
+        except (IndexError, ValueError) as broken:
+            raise PassageIndexError(
+                "the words of the index do not lead to its passages; a file was changed after it was built.",
+                path=self.path,
+                remedy=_REMEDY,
+            ) from broken
         found = np.flatnonzero(scores > 0)
         if len(found) > k:
             # All that reach the k-th best score: which of equal ones are shown is for their ids to say.
@@ -162,10 +170,10 @@ class PassageIndex:
         return self._files
 
     def _at(self, files: _Files, row: int) -> Passage:
-        start, end = int(files.offsets[row]), int(files.offsets[row + 1])
         try:
+            start, end = int(files.offsets[row]), int(files.offsets[row + 1])
             return Passage(*json.loads(files.texts[start:end]))
-        except (ValueError, TypeError) as broken:
+        except (IndexError, ValueError, TypeError, RecursionError) as broken:
             raise PassageIndexError(
                 "a passage is not readable; the file was changed after it was built.",
                 path=self.path / TEXTS,
@@ -197,7 +205,7 @@ def _opened(path: Path, *, in_memory: bool) -> _Files:
             by_id=np.load(path / "by_id.npy", mmap_mode=mode),
             texts=_texts(path / TEXTS, in_memory=in_memory),
         )
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as broken:
+    except (OSError, ValueError, LookupError, TypeError, EOFError, tokenize.TokenError) as broken:
         raise PassageIndexError(
             f"the index is not readable: {broken}.", path=path, remedy=_REMEDY
         ) from broken

@@ -94,6 +94,7 @@ def _arms(recipes: Recipes) -> Iterator[Arm]:
             about=f"{baseline.about} Its agent is guided.",
             build=_baseline(recipes, baseline, rubric),
             settings={**baseline.settings, "rubric": dict(rubric)},
+            is_one_run=False,
         )
     for suffix, rubric_of_research in (("", None), (PLUGGED, GUIDED["guided"][1])):
         yield Arm(
@@ -102,6 +103,7 @@ def _arms(recipes: Recipes) -> Iterator[Arm]:
             + (" Its steps are guided." if suffix else ""),
             build=_research(recipes, rubric_of_research),
             settings={} if rubric_of_research is None else {"rubric": dict(rubric_of_research)},
+            is_one_run=False,
         )
 
 
@@ -115,7 +117,7 @@ def _guided(recipes: Recipes, settings: Mapping[str, Any]) -> Any:
 def _random(recipes: Recipes) -> Any:
     def build(setup: Setup) -> Runnable[Any, Any]:
         chance = RandomChoice(CANDIDATES, seed=setup.seed)
-        return agent_of(recipes("react"), setup, middleware=[chance])
+        return agent_of(recipes("react"), setup, middleware=[chance], candidates=CANDIDATES)
 
     return build
 

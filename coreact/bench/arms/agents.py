@@ -9,6 +9,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable
 
 from coreact.bench.arms.guided import guidance
+from coreact.bench.arms.within import Samples, WithinBudget
 from coreact.bench.records import Setup
 
 SAMPLE_TEMPERATURE = 0.8
@@ -16,6 +17,10 @@ SAMPLE_TEMPERATURE = 0.8
 
 _STRIDE = 1_000_003
 """Between the seeds of the samples of one episode, so that they meet no other episode's."""
+
+
+CANDIDATE = 100
+"""More runs than an episode has: the candidates of a run take the sample numbers behind them."""
 
 
 class Recipe(Protocol):
@@ -39,6 +44,7 @@ def agent_of(
     middleware: Sequence[Any] = (),
     tool_calls: int | None = None,
     sample: int = 0,
+    candidates: int = 1,
 ) -> Runnable[Any, Any]:
     """An agent for one run of an episode.
 
@@ -49,11 +55,15 @@ def agent_of(
         middleware: what else it carries, before guidance.
         tool_calls: its share of the budget; all of it if None.
         sample: number of the run within the episode, from 0; each has a sampler seed of its own.
+        candidates: how often `middleware` asks for one step; those of `rubric` are read from it.
     """
     calls = setup.tool_calls if tool_calls is None else tool_calls
     carried = list(middleware)
     if rubric is not None:
         carried.append(guidance(rubric, setup, tool_calls=calls))
+    if max(candidates, int((rubric or {}).get("candidates", 1))) > 1:
+        carried.append(Samples(lambda again: sampled(setup, sample + CANDIDATE * again)))
+    carried.append(WithinBudget(calls))
     return recipe(sampled(setup, sample), setup.tools, middleware=carried, tool_calls=calls)
 
 

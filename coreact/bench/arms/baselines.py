@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
 
 from coreact.bench.arms.agents import Recipe, agent_of
+from coreact.bench.arms.gap_driven import GapRAG
 from coreact.bench.records import Setup
 from coreact.errors import ConfigError
 from coreact.generate import HeuristicGenerator
@@ -21,6 +23,9 @@ from coreact.rubric import AnswerObserved, Criterion, Rubric
 
 RUNS = 3
 """Runs of best-of-N, vote and Reflexion."""
+
+SEARCHES = 2
+"""Searches of gap-driven RAG, where the budget allows so many."""
 
 OBSERVED = Rubric(
     scope="answer",
@@ -72,14 +77,24 @@ def _tree_search(agent: Builder, setup: Setup) -> Runnable[Any, Any]:
 
 
 def _one_shot_rag(agent: Builder, setup: Setup) -> Runnable[Any, Any]:
-    offered = setup.tools_showing(setup.shown * setup.tool_calls)
+    return baselines.PlainRAG(agent, _search(setup, setup.shown * setup.tool_calls))
+
+
+def _gap_driven_rag(agent: Builder, setup: Setup) -> Runnable[Any, Any]:
+    searches = min(SEARCHES, setup.tool_calls)
+    shown = setup.shown * setup.tool_calls // searches
+    return GapRAG(agent, _search(setup, shown), searches=searches)
+
+
+def _search(setup: Setup, shown: int) -> BaseTool:
+    offered = setup.tools_showing(shown)
     search = next((one for one in offered if (one.metadata or {}).get("role") == "search"), None)
     if search is None:
         raise ConfigError(
-            "One-shot RAG needs a tool that searches, and there is none.",
+            "RAG needs a tool that searches, and there is none.",
             remedy='Give the search tool the metadata {"role": "search"}, or leave the arm out.',
         )
-    return baselines.PlainRAG(agent, search)
+    return search
 
 
 BASELINES: Mapping[str, Baseline] = {
@@ -110,6 +125,11 @@ BASELINES: Mapping[str, Baseline] = {
         "One search on the bare question, showing as many passages as the others may see in all.",
         {},
         _one_shot_rag,
+    ),
+    "gap-driven rag": Baseline(
+        "Two searches without a model, for the question and for what is then missing; as many passages.",
+        {"searches": SEARCHES},
+        _gap_driven_rag,
     ),
 }
 

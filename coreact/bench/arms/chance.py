@@ -13,13 +13,15 @@ from typing import Any
 
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
 
+from coreact.host.messages import turn_of
+
 
 class RandomChoice(AgentMiddleware[Any, Any, Any]):
     """Asks the model several times and takes one reply by chance.
 
     Args:
         candidates: how often it asks, at least 1.
-        seed: of the draws; the step's number goes in too.
+        seed: of the draws; the question and the step's number go in too, so that no candidate is favoured.
     """
 
     def __init__(self, candidates: int, *, seed: int) -> None:
@@ -43,4 +45,6 @@ class RandomChoice(AgentMiddleware[Any, Any, Any]):
         return self._one(list(replies), request)
 
     def _one(self, replies: list[ModelResponse[Any]], request: ModelRequest[Any]) -> ModelResponse[Any]:
-        return Random(f"{self._seed}|{len(request.messages)}").choice(replies)
+        given: list[Any] = list(request.messages)
+        question = turn_of(given).question
+        return Random(f"{self._seed}|{len(given)}|{question}").choice(replies)

@@ -8,6 +8,7 @@ game: both are kept with their cause and count in no metric.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -144,16 +145,14 @@ async def measured(
         ConfigError: the suite measures something that is none of its metrics.
     """
     figures: dict[str, float] = {}
+    unmeasured: str | None = None
     if excluded is None:
         try:
             # In a thread: measuring may ask a judge, and the other episodes go on.
-            found = await asyncio.to_thread(suite.measure, task, episode)
+            found = _numbers(await asyncio.to_thread(suite.measure, task, episode))
         except Exception as failure:  # noqa: BLE001 - the episode stands, and can be measured again
             excluded = UNMEASURED
-            said = f"It could not be measured: {type(failure).__name__}: {failure}"
-            episode = episode.model_copy(
-                update={"error": f"{episode.error}; {said}" if episode.error else said}
-            )
+            unmeasured = f"It could not be measured: {type(failure).__name__}: {failure}"
         else:
             known = {one.name for one in suite.metrics}
             if unknown := sorted(found.keys() - known):
@@ -162,7 +161,7 @@ async def measured(
                     remedy="Add it to the suite's `metrics`.",
                 )
             # What an episode cost is the bench's to say, and the same on every suite.
-            figures = {name: float(value) for name, value in found.items() if name not in _COSTS}
+            figures = {name: value for name, value in found.items() if name not in _COSTS}
             figures |= costs(episode.usage)
     return Outcome(
         arm=arm,
@@ -172,8 +171,22 @@ async def measured(
         episode=episode,
         metrics=figures,
         excluded=excluded,
+        unmeasured=unmeasured,
         origin=origin,
     )
+
+
+def _numbers(found: Mapping[str, Any]) -> dict[str, float]:
+    """What a suite measured, as numbers.
+
+    Raises:
+        ValueError: one is none: a mean over it would be none either. What is not known is left out.
+    """
+    numbers = {name: float(value) for name, value in found.items()}
+    for name, value in numbers.items():
+        if not math.isfinite(value):
+            raise ValueError(f"{name} is {value}")
+    return numbers
 
 
 def costs(usage: Usage) -> dict[str, float]:

@@ -8,6 +8,9 @@ are more of the same.
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,7 +18,7 @@ from pydantic import ValidationError
 from coreact.bench.experiment.records import Key, Manifest, Outcome
 from coreact.bench.qualify.lines import write_whole
 from coreact.bench.rank.journal import Journal
-from coreact.errors import ExperimentMismatchError, LabelFileError
+from coreact.errors import ConfigError, ExperimentMismatchError, LabelFileError
 from coreact.rubric.canonical import digest
 
 MANIFEST, EPISODES, TRACES = "manifest.json", "episodes.jsonl", "traces.db"
@@ -29,7 +32,7 @@ class Notebook:
 
     Raises:
         LabelFileError: a file of it cannot be used. A last line torn by a kill is cut off, and its episode
-            is run again.
+            is run again; reading alone changes nothing, since a session may be writing.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -47,6 +50,11 @@ class Notebook:
     def outcomes(self) -> tuple[Outcome, ...]:
         """One for each episode, the last where it was tried again, ordered by seed, task and arm."""
         return tuple(sorted(self._outcomes.values(), key=lambda one: (one.seed, one.task, one.arm)))
+
+    @property
+    def attempts(self) -> tuple[Outcome, ...]:
+        """All that were ever made, those included that were tried again: each has cost something."""
+        return tuple(self._journal.records)
 
     def done(self, key: Key) -> bool:
         """Whether the episode need not run any more."""
@@ -86,6 +94,36 @@ class Notebook:
         write_whole(self.folder / MANIFEST, json.dumps(manifest.model_dump(mode="json"), indent=1) + "\n")
         self.manifest = manifest
         return manifest
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep a folder for one session; it is free again when the session ends, however it ends.
+
+    Where the system has no such locks, nothing is kept.
+
+    Raises:
+        ConfigError: another session has it: both would run and pay for the same episodes.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(
+                f"Another session runs in {folder}.", remedy="Wait for its end, or give another --out."
+            ) from error
+        except OSError:  # a file system without locks
+            pass
+        yield
+    finally:
+        os.close(opened)
 
 
 def read_notebook(folder: Path) -> Notebook:

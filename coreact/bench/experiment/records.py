@@ -65,6 +65,8 @@ class Outcome(Record):
     excluded: str | None = None
     """Why it counts in no metric: the instrument failed (`transport`, `rate_limit`), the arm broke the rules
     (`over budget`), it could not be measured (`measure`). None: it counts, also where the agent failed."""
+    unmeasured: str | None = None
+    """What failed where measuring did; the agent's own failure stands in the episode."""
     origin: Origin = "live"
 
     @property

@@ -1,9 +1,10 @@
 """Goes through a stored experiment again without any model, and takes the metrics anew.
 
-An arm whose episode was one judged run is run again: its graph really runs, and model, tools, generator and
-judge answer from the record (`coreact.guide.Replay`). It must come to the same messages byte for byte; where
-it does not, the code of the arm has changed, and that is an error. Of all other episodes (the plain agent
-keeps no judged run, an arm of several samples has several) only the metrics are taken anew.
+An arm whose episode was one judged run and nothing else is run again: its graph really runs, and model,
+tools, generator and judge answer from the record (`coreact.guide.Replay`). It must come to the same messages
+byte for byte; where it does not, the code of the arm has changed, and that is an error. Of all other episodes
+(the plain agent keeps no judged run, an arm of several samples has several, the research agent asks models
+beside its run) only the metrics are taken anew.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
 
-from coreact.bench.experiment.episode import Bench, measured, run_episode
+from coreact.bench.experiment.episode import UNMEASURED, Bench, measured, run_episode
 from coreact.bench.experiment.journal import Notebook, read_notebook
 from coreact.bench.experiment.prices import Prices
 from coreact.bench.experiment.records import Outcome, Session
@@ -106,10 +107,11 @@ async def replay(
                 )
             if notebook.done(old.key):
                 continue
-            trajectory = _recorded(old, store) if old.arm in arms else None
-            if trajectory is not None:
-                await _again(bench, arms[old.arm], tasks[old.task], old, trajectory)
-            excluded = None if old.excluded == "measure" else old.excluded
+            arm = arms.get(old.arm)
+            trajectory = _recorded(old, store) if arm is not None and arm.is_one_run else None
+            if arm is not None and trajectory is not None:
+                await _again(bench, arm, tasks[old.task], old, trajectory)
+            excluded = None if old.excluded == UNMEASURED else old.excluded
             new = await measured(
                 suite,
                 old.arm,

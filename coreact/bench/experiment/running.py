@@ -1,7 +1,8 @@
 """Runs the episodes that are not there yet, several at once, within a cap on what they may cost.
 
 The arms of one task and seed stand side by side in the queue, so that a drift of the machine or of a server
-hits all alike. At the cap no new episode is started; those under way end, and a later session goes on. So it
+hits all alike; each task begins with another arm, since a server answers a prompt faster whose beginning it
+has just read. At the cap no new episode is started; those under way end, and a later session goes on. So it
 does after Ctrl-C, which costs the episodes under way and nothing else.
 """
 
@@ -19,7 +20,7 @@ from typing import Any, NamedTuple
 from langchain_core.language_models import BaseChatModel
 
 from coreact.bench.experiment.episode import Bench, run_episode
-from coreact.bench.experiment.journal import Notebook
+from coreact.bench.experiment.journal import Notebook, held
 from coreact.bench.experiment.prices import Prices
 from coreact.bench.experiment.records import ArmNote, Key, Manifest, Outcome, Session
 from coreact.bench.records import Arm, Suite, Task
@@ -74,7 +75,12 @@ class Experiment:
             suite=self.suite.name,
             suite_version=self.suite.version,
             metrics=tuple(self.suite.metrics),
-            settings={**self.settings, "tool_calls": self.tool_calls, "shown": self.shown},
+            settings={
+                **self.settings,
+                "tool_calls": self.tool_calls,
+                "shown": self.shown,
+                **({} if self.seconds is None else {"seconds": self.seconds}),
+            },
             arms={arm.name: ArmNote(about=arm.about, settings=dict(arm.settings)) for arm in self.arms},
             control=CONTROL if CONTROL in names else names[0],
             seeds=tuple(self.tasks),
@@ -88,8 +94,8 @@ class Experiment:
         return [
             (Key(arm.name, seed, task.id), arm, task)
             for seed, tasks in self.tasks.items()
-            for task in tasks
-            for arm in self.arms
+            for at, task in enumerate(tasks)
+            for arm in (*self.arms[at % len(self.arms) :], *self.arms[: at % len(self.arms)])
         ]
 
 
@@ -114,10 +120,15 @@ async def run_experiment(
 
     Raises:
         ExperimentMismatchError: the folder holds another experiment.
-        ConfigError: two arms have one name, or a cap cannot be held.
+        ConfigError: two arms have one name, a cap cannot be held, or another session runs in the folder.
         CoReActError: an arm cannot be built.
     """
     _check(experiment)
+    with held(experiment.folder):
+        return await _run(experiment, on_outcome)
+
+
+async def _run(experiment: Experiment, on_outcome: Callable[[Outcome], object]) -> Ended:
     notebook = Notebook(experiment.folder)
     notebook.open(experiment.manifest)
     waiting: deque[tuple[Key, Arm, Task]] = deque()
@@ -162,7 +173,7 @@ class _Running:
         self._on_outcome = on_outcome
         self._failed = 0
         self._usd, self._tokens, self._unpriced, self._unmetered = 0.0, 0, 0, 0
-        for outcome in notebook.outcomes:
+        for outcome in notebook.attempts:
             self._spend(outcome)
         self._bench = Bench(
             suite=experiment.suite,
@@ -194,7 +205,7 @@ class _Running:
         usage = outcome.episode.usage
         self._tokens += usage.input_tokens + usage.output_tokens
         self._unmetered += bool(usage.unmetered)
-        self._usd += usage.usd or 0.0
+        self._usd += max(usage.usd or 0.0, usage.usd_known)
         # An episode that failed before anything was priced cost what nobody knows; it stops no run.
         self._unpriced += usage.usd is None and outcome.episode.error is None
 

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any, TypeVar
 from uuid import UUID
 
-from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import ToolMessage
 from langchain_core.outputs import LLMResult
@@ -42,7 +42,8 @@ class Tally(BaseCallbackHandler):
         self._names: set[str] = set()
         self._tokens = [0, 0]
         self._unmetered = 0
-        self._usd: float | None = 0.0 if self._prices else None
+        self._usd = 0.0
+        self._is_priced = bool(self._prices)
         self._costs: dict[str, float | None] = {}
 
     # --- what is counted ----------------------------------------------------------------------------
@@ -53,8 +54,10 @@ class Tally(BaseCallbackHandler):
             cost = (one.metadata or {}).get("cost")
             self._costs[one.name] = float(cost) if isinstance(cost, int | float) else None
         before: Any = one.callbacks
-        if before is not None and not isinstance(before, list):  # a manager of one's own: the run's must do
-            return one
+        if isinstance(before, BaseCallbackManager):
+            manager = before.copy()
+            manager.add_handler(self)
+            return one.model_copy(update={"callbacks": manager})
         return one.model_copy(update={"callbacks": [*(before or []), self]})
 
     def usage(self, seconds: float) -> Usage:
@@ -66,7 +69,8 @@ class Tally(BaseCallbackHandler):
                 input_tokens=self._tokens[0],
                 output_tokens=self._tokens[1],
                 unmetered=self._unmetered + len(self._models - self._ended),
-                usd=self._usd,
+                usd=self._usd if self._is_priced else None,
+                usd_known=self._usd,
                 seconds=seconds,
             )
 
@@ -104,7 +108,8 @@ class Tally(BaseCallbackHandler):
                 return
             self._models.add(run_id)
             self._ended.add(run_id)
-            message = getattr(response.generations[0][0], "message", None) if response.generations else None
+            first = next((one for some in response.generations for one in some), None)
+            message = getattr(first, "message", None)
             metadata = {**(response.llm_output or {}), **(getattr(message, "response_metadata", None) or {})}
             name = str(metadata.get("model_name") or metadata.get("model") or "")
             if name:
@@ -112,13 +117,13 @@ class Tally(BaseCallbackHandler):
             usage = getattr(message, "usage_metadata", None)
             if not usage:
                 self._unmetered += 1
-                self._usd = None
+                self._is_priced = False
                 return
             read, written = int(usage.get("input_tokens", 0)), int(usage.get("output_tokens", 0))
             self._tokens[0] += read
             self._tokens[1] += written
             price = self._prices.of(name)
-            self._usd = None if self._usd is None or price is None else self._usd + price.of(read, written)
+            self._paid(None if price is None else price.of(read, written))
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
         """A model failed: the call counts, and what it cost nobody knows."""
@@ -128,7 +133,7 @@ class Tally(BaseCallbackHandler):
             self._models.add(run_id)
             self._ended.add(run_id)
             self._unmetered += 1
-            self._usd = None
+            self._is_priced = False
 
     # --- tools --------------------------------------------------------------------------------------
 
@@ -139,8 +144,7 @@ class Tally(BaseCallbackHandler):
             if run_id in self._found:
                 return
             self._found[run_id] = Found(tool=name, text="")
-            cost = self._costs.get(name)
-            self._usd = None if self._usd is None or cost is None else self._usd + cost
+            self._paid(self._costs.get(name))
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **_: Any) -> None:
         """A tool gave something back."""
@@ -152,6 +156,12 @@ class Tally(BaseCallbackHandler):
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
         """A tool failed."""
         self._gave(run_id, f"{type(error).__name__}: {error}", None)
+
+    def _paid(self, usd: float | None) -> None:
+        if usd is None:
+            self._is_priced = False
+        elif self._prices:
+            self._usd += usd
 
     def _gave(self, run_id: UUID, text: str, artifact: Any) -> None:
         ids = artifact if isinstance(artifact, list | tuple) else ()

@@ -133,7 +133,8 @@ def protocols(
         seed: seed of the drawing.
 
     Raises:
-        ConfigError: as `bradley_terry`; the systems differ, or have no or unequal numbers of scores.
+        ConfigError: as `bradley_terry`; the systems differ, have no or unequal numbers of scores, or a
+                score is no finite number.
     """
     strengths = bradley_terry(votes)
     names = sorted(strengths)
@@ -143,6 +144,8 @@ def protocols(
             remedy="Give every system that has votes one score for each task, and no other.",
         )
     table = np.array([scores[name] for name in names], dtype=float)
+    if not np.isfinite(table).all():
+        raise ConfigError("A rubric score is no number.", remedy="Leave its task out, for all systems alike.")
     draw = np.random.default_rng(seed)
     both = np.zeros((len(names), len(names)))
     usable = 0
@@ -183,9 +186,5 @@ def _gap(
 
 
 def _least(gaps: Sequence[Gap]) -> float | None:
-    least = None
-    for one in reversed(gaps):
-        if not one.reliable:
-            break
-        least = one.gap
-    return least
+    unreliable = max((one.gap for one in gaps if not one.reliable), default=-1.0)
+    return min((one.gap for one in gaps if one.gap > unreliable), default=None)

@@ -2,11 +2,12 @@
 
 For any scorer: a reward model, a judge's score under a rubric, a holistic rating (RewardBench, arXiv
 2403.13787). Two equal scores are half a hit, as a coin would have it; a pair of which one answer has no score
-is left out and counted.
+(None, or no number) is left out and counted.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -46,6 +47,6 @@ def pair_accuracy(pairs: Iterable[ScoredPair]) -> PairAccuracy:
 
 
 def _hit(pair: ScoredPair) -> float | None:
-    if pair.chosen is None or pair.rejected is None:
+    if pair.chosen is None or pair.rejected is None or math.isnan(pair.chosen + pair.rejected):
         return None
     return 0.5 if pair.chosen == pair.rejected else float(pair.chosen > pair.rejected)

@@ -1,6 +1,7 @@
 """A file of JSON lines that grows record by record and survives being killed.
 
-A last line torn by a kill is cut off when the file is opened; any other line that cannot be used is an
+A last line torn by a kill is passed over, and cut off before the next one is written: reading alone changes
+nothing, since somebody else may be writing that line. Any other line that cannot be used is an
 error with its number, because passing over it would change what a measurement means. Equal records give
 equal lines. The file does not know what its records are for.
 """
@@ -8,6 +9,7 @@ equal lines. The file does not know what its records are for.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -40,15 +42,22 @@ class Journal(Generic[R]):
                 self.records.append(kind.model_validate(line.fields))
             except ValidationError as failure:
                 raise line.misfit(failure) from failure
-        if len(whole) < len(content):
-            with path.open("r+b") as file:
-                file.truncate(len(whole))
+        self._torn = (len(whole), len(content)) if len(whole) < len(content) else None
 
     def add(self, record: R) -> None:
         """Write a record behind the others."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # Python's sets have no order of their own, and a model may write what is no UTF-8.
         line = json.dumps(record.model_dump(), default=sorted)
+        self._heal()
         with self.path.open("a", encoding="utf-8") as file:
             file.write(f"{line}\n")
         self.records.append(record)
+
+    def _heal(self) -> None:
+        if self._torn is not None:
+            whole, read = self._torn
+            with self.path.open("r+b") as file:
+                if file.seek(0, os.SEEK_END) == read:  # nobody wrote since
+                    file.truncate(whole)
+        self._torn = None

@@ -7,14 +7,24 @@ clusters of tasks. Equal outcomes give an equal report, byte for byte: no time a
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
 from coreact.bench.experiment.records import COSTS, Manifest, Outcome
+from coreact.bench.metrics.guidance import Balance
 from coreact.bench.records import Metric
-from coreact.bench.statistics import Interval, Sample, cluster_interval, holm, sign_flip_p, sign_p
+from coreact.bench.statistics import (
+    Interval,
+    Sample,
+    cluster_interval,
+    cluster_signs,
+    holm,
+    sign_flip_p,
+    sign_p,
+)
 from coreact.rubric import Record
 
 RULES: tuple[str, ...] = (
@@ -23,10 +33,16 @@ RULES: tuple[str, ...] = (
     "An episode counts in no metric where the model or network failed, where more tool calls were made than "
     "allowed, or where measuring failed; each is listed with its cause.",
     "A metric that could not be told for an episode is left out there, never taken as 0: see `judged`.",
+    "Fixed : spoiled counts episodes, of a metric of 0 and 1: wrong for the control and right for the arm, "
+    "and the other way round.",
     "p is of a paired permutation test against the control; p (Holm) is corrected over the arms within one "
     "metric, and not over metrics: name the metric that decides before you look.",
 )
 """How the figures come about, as the report says it."""
+
+
+FEW = 20
+"""Fewer clusters of tasks than this make intervals that are too narrow; the report says so."""
 
 
 class Figure(Record):
@@ -58,12 +74,16 @@ class Difference(Record):
     p_holm: float
     """The same, corrected for the number of arms."""
     p_sign: float
-    """Sign test: only how many tasks got better or worse counts."""
+    """Sign test: only how many clusters of tasks got better or worse counts."""
     tasks: int
     """Tasks that both have."""
     better: int
     worse: int
     """Tasks above and below the control, whichever of the two is good."""
+    fixed: int | None = None
+    spoiled: int | None = None
+    """Of a metric of 0 and 1 where 1 is good: episodes (task and seed) that the control had wrong and the arm
+    right, and the other way round; helpfulness to harmfulness. None of other metrics."""
 
     @property
     def equal(self) -> int:
@@ -173,7 +193,7 @@ def report(manifest: Manifest, outcomes: Sequence[Outcome]) -> Report:
                 seed=one.seed,
                 task=one.task,
                 excluded=one.excluded,
-                error=one.episode.error or "",
+                error="; ".join(said for said in (one.episode.error, one.unmeasured) if said),
             )
             for one in everything
             if one.episode.error is not None or one.excluded is not None
@@ -215,16 +235,23 @@ def _differences(
                 continue
             clusters = {one.task: one.cluster for one in own}
             values = _by_task(own, metric.name)
-            paired: dict[str, float] = {}
-            for task in sorted(values.keys() & against.keys()):
-                seeds = values[task].keys() & against[task].keys()
-                if seeds:
-                    paired[task] = _mean(values[task][seed] - against[task][seed] for seed in sorted(seeds))
-            if not paired:
+            both = {
+                task: sorted(seeds)
+                for task in sorted(values.keys() & against.keys())
+                if (seeds := values[task].keys() & against[task].keys())
+            }
+            if not both:
                 continue
+            paired = {
+                task: _gap([values[task][seed] for seed in seeds], [against[task][seed] for seed in seeds])
+                for task, seeds in both.items()
+            }
             sample = Sample(list(paired.values()), [clusters[task] for task in paired])
             better = sum(value > 0 for value in paired.values())
             worse = sum(value < 0 for value in paired.values())
+            balance = _balance(
+                [(against[task][seed], values[task][seed]) for task, seeds in both.items() for seed in seeds]
+            )
             p = sign_flip_p(sample)
             raw[arm] = Difference(
                 arm=arm,
@@ -232,10 +259,12 @@ def _differences(
                 **cluster_interval(sample)._asdict(),
                 p=p,
                 p_holm=p,
-                p_sign=sign_p(better, worse),
+                p_sign=sign_p(*cluster_signs(sample)),
                 tasks=len(paired),
                 better=better,
                 worse=worse,
+                fixed=balance.fixed if balance is not None and metric.higher_is_better else None,
+                spoiled=balance.spoiled if balance is not None and metric.higher_is_better else None,
             )
         corrected = holm({arm: one.p for arm, one in raw.items()})
         found += [one.model_copy(update={"p_holm": corrected[arm]}) for arm, one in raw.items()]
@@ -256,6 +285,22 @@ def _mean(values: object) -> float:
     return float(sum(numbers) / len(numbers))
 
 
+def _gap(treated: Sequence[float], control: Sequence[float]) -> float:
+    """Difference of the means; what rounding leaves between equal ones is 0 and no improvement."""
+    one, other = _mean(treated), _mean(control)
+    return 0.0 if math.isclose(one, other, rel_tol=1e-9) else one - other
+
+
+def _balance(pairs: Sequence[tuple[float, float]]) -> Balance | None:
+    """What was fixed and spoiled; None where the values are not all 0 or 1."""
+    if any(value not in (0.0, 1.0) for pair in pairs for value in pair):
+        return None
+    balance = Balance()
+    for before, after in pairs:
+        balance.add(before == 1.0, after == 1.0)
+    return balance
+
+
 def _notes(manifest: Manifest, by_arm: Mapping[str, Sequence[Outcome]]) -> list[str]:
     notes = []
     if len({(str(one.packages), one.revision) for one in manifest.sessions}) > 1:
@@ -268,6 +313,19 @@ def _notes(manifest: Manifest, by_arm: Mapping[str, Sequence[Outcome]]) -> list[
     over = sorted(arm for arm, own in by_arm.items() if any(one.excluded == "over budget" for one in own))
     if over:
         notes.append(f"Arms that made more tool calls than allowed: {', '.join(over)}.")
+    lost = {arm: sum(one.excluded is not None for one in own) for arm, own in by_arm.items()}
+    if any(lost.values()):
+        told_lost = ", ".join(f"{arm} {n} of {len(by_arm[arm])}" for arm, n in sorted(lost.items()) if n)
+        notes.append(
+            f"Episodes that count in no metric: {told_lost}. What is left may be the easier tasks, so compare"
+            " by the differences, which leave a task out on both sides."
+        )
+    independent = {one.cluster for own in by_arm.values() for one in own}
+    if len(independent) < FEW:
+        notes.append(
+            f"There are {len(independent)} independent tasks: bootstrap intervals over fewer than {FEW} are"
+            " too narrow, and one over a single task says nothing."
+        )
     sizes = {len(own) for own in by_arm.values()}
     if len(sizes) > 1:
         notes.append("Not every arm has every episode yet; differences are over those that both have.")

@@ -1,4 +1,4 @@
-"""The report for a terminal."""
+"""The report for a terminal. Names, task ids and errors are untrusted: no markup, no control characters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def tables(report: Report) -> Iterator[RenderableType]:
     if report.failures:
         yield _failures(report)
     for note in report.notes:
-        yield Text(f"Note: {note}", style="yellow")
+        yield _text(f"Note: {note}", style="yellow")
 
 
 def _head(report: Report) -> Text:
@@ -37,11 +37,11 @@ def _head(report: Report) -> Text:
     ]
     if report.missing:
         lines.append(f"{report.missing} episodes were not run yet")
-    return Text("\n".join(lines))
+    return Text("\n".join(map(_plain, lines)))
 
 
 def _figures(report: Report) -> Table:
-    shown = Table(title=f"Mean over tasks, and difference to {report.control}", box=box.SIMPLE_HEAD)
+    shown = Table(title=_text(f"Mean over tasks, and difference to {report.control}"), box=box.SIMPLE_HEAD)
     for name in ("metric", "arm", "mean", "difference", "p (Holm)", "higher:lower:equal", "judged"):
         shown.add_column(name, justify="left" if name in ("metric", "arm") else "right")
     for metric in report.metrics:
@@ -56,7 +56,7 @@ def _figures(report: Report) -> Table:
                 if gap is None
                 else (f"{gap}", f"{gap.p_holm:.4f}", f"{gap.better}:{gap.worse}:{gap.equal}")
             )
-            shown.add_row(Text(name), Text(arm.name), f"{cell}", *compared, f"{cell.judged}/{cell.of}")
+            shown.add_row(_text(name), _text(arm.name), f"{cell}", *compared, f"{cell.judged}/{cell.of}")
             name = ""
     shown.caption = "95 % intervals over clusters of tasks; p corrected over the arms of one metric"
     return shown
@@ -69,14 +69,27 @@ def _failures(report: Report, most: int = 10) -> Table:
     for one in report.failures[:most]:
         words = " ".join(one.error.split())[:120]
         shown.add_row(
-            Text(one.arm), str(one.seed), Text(one.task), Text(one.excluded or "no, it counts"), Text(words)
+            _text(one.arm),
+            str(one.seed),
+            _text(one.task),
+            _text(one.excluded or "no, it counts"),
+            _text(words),
         )
     counted = [
         f"{arm.name}: {arm.failed} failed and counted, {sum(arm.excluded.values())} excluded"
         for arm in report.arms
         if arm.failed or arm.excluded
     ]
-    shown.caption = "; ".join(counted)
     if len(report.failures) > most:
-        shown.caption += f"; {len(report.failures) - most} more episodes in the HTML and JSON reports"
+        counted.append(f"{len(report.failures) - most} more episodes in the HTML and JSON reports")
+    shown.caption = _text("; ".join(counted))
     return shown
+
+
+def _text(words: str, *, style: str = "") -> Text:
+    return Text(_plain(words), style=style)
+
+
+def _plain(words: str) -> str:
+    """Without what a terminal would act on: errors, names and task ids are untrusted."""
+    return "".join(one if one.isprintable() else "\ufffd" for one in words)

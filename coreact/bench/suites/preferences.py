@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from coreact.bench.metrics.criteria import coverage
 from coreact.bench.metrics.preferences import PairAccuracy, ScoredPair, pair_accuracy
-from coreact.bench.suites.reading import located, records, text_of
+from coreact.bench.suites.reading import id_of, located, records, text_of
 from coreact.bench.suites.rubrics import rule_on
 from coreact.judge import Judge
 from coreact.judge.scoring import ScoringRule, weighted_mean
@@ -81,4 +81,4 @@ def coverage_scorer(judge: Judge, rubric: Rubric) -> Scorer:
 
 def _pair(fields: Mapping[str, Any]) -> PreferencePair:
     texts = {name: text_of(fields, name) for name in ("prompt", "chosen", "rejected")}
-    return PreferencePair(id=str(fields["id"]), subset=fields.get("subset", ""), **texts)
+    return PreferencePair(id=id_of(fields, "id"), subset=fields.get("subset", ""), **texts)

@@ -119,6 +119,21 @@ def choose(
     return tuple(one for at, one in enumerate(wanted) if at in drawn)
 
 
+def searching(corpus: Corpus, passages: Sequence[Passage], k: int) -> tuple[BaseTool, ...]:
+    """The tools over a suite's corpus: search, and reading where a search cuts some passage.
+
+    Elsewhere reading would show nothing new, and a small model would waste calls on it.
+
+    Args:
+        corpus: the index.
+        passages: what is in it.
+        k: passages that one search shows.
+    """
+    tools = corpus_tools(corpus, k=k, snippet_chars=SNIPPET_CHARS)
+    cuts = any(len(passage.text) > SNIPPET_CHARS for passage in passages)
+    return tuple(tools if cuts else tools[:1])
+
+
 class QuestionSuite:
     """A suite of questions whose answers are compared by text.
 
@@ -191,14 +206,11 @@ class QuestionSuite:
     def tools(self, k: int | None = None) -> tuple[BaseTool, ...]:
         """Search over the corpus, where there is one, and the further equipment.
 
-        Where a search cuts passages, the agent can also read them whole; elsewhere that tool would show
-        nothing new, and a small model would waste calls on it.
+        See `searching` for when there is a tool to read passages.
         """
         if self.corpus is None:
             return self._equipment
-        search = corpus_tools(self.corpus, k=self._k if k is None else k, snippet_chars=SNIPPET_CHARS)
-        cuts = any(len(passage.text) > SNIPPET_CHARS for passage in self._passages)
-        return (*(search if cuts else search[:1]), *self._equipment)
+        return (*searching(self.corpus, self._passages, self._k if k is None else k), *self._equipment)
 
     def measure(self, task: Task, episode: Episode) -> Mapping[str, float]:
         """Figures of an episode, as far as the question allows.

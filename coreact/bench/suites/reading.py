@@ -103,14 +103,16 @@ def _array(path: Path, content: bytes) -> Iterator[Line]:
             "the bytes are not UTF-8", remedy="Save the file as UTF-8."
         ) from failure
     decoder, at, number = json.JSONDecoder(), text.index("[") + 1, 1 + text.count("\n", 0, text.index("["))
-    separated = True
+    separated, begun = True, False
     while True:
         at, number = _past_space(text, at, number)
         line = Line(path, number, {})
-        if text[at : at + 1] == "]":
+        if text[at : at + 1] == "]" and not (separated and begun):
             if text[at + 1 :].strip():
                 raise line.error("something stands behind the array", remedy="Write one JSON array.")
             return
+        if at >= len(text):
+            raise line.error("the array does not end", remedy="Write one JSON array.")
         if not separated:
             raise line.error("a comma is missing between two objects", remedy="Write one JSON array.")
         try:
@@ -131,6 +133,7 @@ def _array(path: Path, content: bytes) -> Iterator[Line]:
                 remedy="Write an array of JSON objects.",
             )
         yield line._replace(fields=fields)
+        begun = True
         number += text.count("\n", at, end)
         at, number = _past_space(text, end, number)
         separated = text[at : at + 1] == ","
@@ -155,6 +158,17 @@ def text_of(fields: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"the field {name!r} must be a text, not {type(value).__name__} or blank")
     return value
+
+
+def id_of(fields: Mapping[str, Any], name: str) -> str:
+    """A field that must be an id: a text with something in it, or a whole number, as text.
+
+    Raises:
+        KeyError: there is no such field.
+        ValueError: it is something else, or blank.
+    """
+    value = fields[name]
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else text_of(fields, name)
 
 
 def version_of(content: Any) -> str:

@@ -25,6 +25,7 @@ from coreact.bench.suites.rubrics import RubricSuite
 from coreact.bench.suites.short_answers import bamboogle, gaia, strategyqa
 from coreact.errors import ConfigError, LabelFileError
 from coreact.judge import Judge
+from coreact.train.entity_split import by_country
 from coreact.worlds import World, gazetteer, load_documents, load_fanout, load_world
 from coreact.worlds.fanout import answer_strings
 
@@ -143,11 +144,18 @@ def _gazetteer(
     n: int | None = None,
     seed: int = 0,
     k: int = PASSAGES_SHOWN,
+    held_out: bool = False,
 ) -> QuestionSuite:
-    """The embedded world of countries and cities: questions of several hops, without a file."""
+    """The embedded world of countries and cities: questions of several hops, without a file.
+
+    `held_out`: of both splits, only questions about countries that the small searcher never saw in training.
+    """
     if path is not None:
         raise ConfigError("The gazetteer is made by the library.", remedy="Leave the path out.")
     world = gazetteer(questions=questions, seed=world_seed)
+    if held_out:
+        kept = by_country(world).held_out
+        world, split = World(name=world.name, passages=world.passages, questions=kept), None
     return world_suite(world, "gazetteer", split=split, hops=hops, kind=kind, n=n, seed=seed, k=k)
 
 

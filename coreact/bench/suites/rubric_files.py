@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from coreact.bench.suites.reading import text_of
+from coreact.bench.suites.reading import id_of, text_of
 from coreact.bench.suites.rubric_tasks import RubricTask, Scale, TaskCriterion, from_points
 from coreact.worlds import Passage
 
@@ -27,7 +27,7 @@ def deepresearch(fields: Mapping[str, Any]) -> RubricTask:
     """
     weights, listed = fields["dimension_weight"], fields["criterions"]
     return RubricTask(
-        id=str(fields["id"]),
+        id=id_of(fields, "id"),
         prompt=text_of(fields, "prompt"),
         criteria=tuple(
             TaskCriterion(
@@ -100,7 +100,9 @@ def healthbench(fields: Mapping[str, Any]) -> RubricTask:
     asked = (
         text_of(turns[0], "content")
         if len(turns) == 1
-        else "\n\n".join(f"{turn['role'].capitalize()}: {turn['content']}" for turn in turns)
+        else "\n\n".join(
+            f"{text_of(turn, 'role').capitalize()}: {text_of(turn, 'content')}" for turn in turns
+        )
     )
     ideal = fields.get("ideal_completions_data") or {}
     return RubricTask(
@@ -127,7 +129,7 @@ def researchrubrics(fields: Mapping[str, Any]) -> RubricTask:
     `conceptual_breadth`, `logical_nesting`, `exploration`.
     """
     return RubricTask(
-        id=str(fields["sample_id"]),
+        id=id_of(fields, "sample_id"),
         prompt=text_of(fields, "prompt"),
         criteria=tuple(
             from_points(f"r{number}", text_of(one, "criterion"), one["weight"], type=one.get("axis", ""))
@@ -143,7 +145,7 @@ def researchqa(fields: Mapping[str, Any]) -> RubricTask:
     `id`, `query`, `rubric[{rubric_item, type}]`, and optionally `field`, `subdomain`, `general_domain`.
     """
     return RubricTask(
-        id=str(fields["id"]),
+        id=id_of(fields, "id"),
         prompt=text_of(fields, "query"),
         criteria=tuple(
             TaskCriterion(id=f"r{number}", text=text_of(one, "rubric_item"), type=one["type"])

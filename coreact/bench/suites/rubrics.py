@@ -11,7 +11,6 @@ import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
-from coreact_tools import corpus_tools
 from langchain_core.tools import BaseTool
 
 from coreact.bench.metrics.criteria import coverage, judged, strict
@@ -19,7 +18,7 @@ from coreact.bench.metrics.relative import Rating, relative
 from coreact.bench.metrics.retrieval import all_gold, found_precision, gold_share
 from coreact.bench.records import Episode, Metric, Task
 from coreact.bench.suites.citing import citations, state_of
-from coreact.bench.suites.questions import PASSAGES_SHOWN
+from coreact.bench.suites.questions import PASSAGES_SHOWN, searching
 from coreact.bench.suites.reading import version_of
 from coreact.bench.suites.rubric_tasks import RubricTask, level, level_rubric
 from coreact.errors import ConfigError
@@ -126,11 +125,12 @@ class RubricSuite:
         if self.judge is None:
             return ()
         criteria: tuple[Metric, ...] = ()
+        clipped = "; published as its mean, clipped to [0, 1]" if self._rule_name == "healthbench" else ""
         if any(one.criteria for one in self.criteria_tasks):
             criteria = (
                 Metric(
                     name="score",
-                    about=f"score by the rule {self._rule_name}, 1 is the best where it is a share",
+                    about=f"score by the rule {self._rule_name}, 1 is the best where it is a share{clipped}",
                 ),
                 Metric(name="coverage", about="mean credit of the criteria, unweighted, in [0, 1]"),
                 *(
@@ -160,9 +160,10 @@ class RubricSuite:
         return self._by_id[task.id]
 
     def tools(self, k: int | None = None) -> tuple[BaseTool, ...]:
-        """Search and read over the corpus, where there is one, and the further equipment."""
-        search = () if self.corpus is None else corpus_tools(self.corpus, k=self._k if k is None else k)
-        return (*search, *self._equipment)
+        """Search over the corpus, where there is one, reading where it cuts passages, and the equipment."""
+        if self.corpus is None:
+            return self._equipment
+        return (*searching(self.corpus, self._passages, self._k if k is None else k), *self._equipment)
 
     def measure(self, task: Task, episode: Episode) -> Mapping[str, float]:
         """Figures of an episode; blocks while the judge rules.

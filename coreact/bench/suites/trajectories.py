@@ -50,7 +50,7 @@ class LabelledTrajectory(Record):
     steps: tuple[LabelledStep, ...] = Field(min_length=1)
     right: bool | None = None
     """Whether the outcome is right; None: nobody said."""
-    f1: float | None = None
+    f1: float | None = Field(default=None, ge=0, le=1)
     """F1 of its answer, in [0, 1], where its source gives one."""
     complete: bool = True
     """Whether the run stands here up to its end."""
@@ -123,8 +123,9 @@ def load_agentrx(path: Path | str) -> tuple[LabelledTrajectory, ...]:
 def load_fireact(path: Path | str) -> tuple[LabelledTrajectory, ...]:
     """Recorded ReAct runs on HotpotQA, labelled by outcome (FireAct, arXiv 2310.05915).
 
-    Thoughts are not read. What stands behind the first `finish[…]` is not a step; a run without one, or of
-    which the file holds a part, is not `complete`. Runs of several agents on one question share a cluster.
+    Thoughts are not read. An action that is not written `name[…]` is a malformed call. What stands behind
+    the first `finish[…]` is not a step; a run without one, or of which the file holds a part, is not
+    `complete`. Runs of several agents on one question share a cluster.
 
     Args:
         path: a file, or a folder all of whose `*.jsonl` are read; ids begin with the file's name.
@@ -136,7 +137,20 @@ def load_fireact(path: Path | str) -> tuple[LabelledTrajectory, ...]:
     files = sorted(given.glob("*.jsonl")) if given.is_dir() else [given]
     if not files:
         raise LabelFileError(f"{given} holds no *.jsonl.", path=given, remedy="Give a file of trajectories.")
-    return tuple(_fireact(line) for file in files for line in objects(file))
+    found: dict[str, LabelledTrajectory] = {}
+    for line in (line for file in files for line in objects(file)):
+        run = _fireact(line)
+        if run.id in found:
+            raise line.error(
+                f"the run {run.id!r} is taken by an earlier line",
+                remedy="Give every question one run a file.",
+            )
+        found[run.id] = run
+    if not found:
+        raise LabelFileError(
+            f"{given} holds no run.", path=given, remedy="Write one JSON object on each line."
+        )
+    return tuple(found.values())
 
 
 def _agentrx(fields: Mapping[str, Any]) -> LabelledTrajectory:
@@ -180,21 +194,28 @@ def _turn(turn: Mapping[str, Any]) -> ToolCall:
     return ToolCall(name=function["name"], arguments=json.loads(function["arguments"]), id=calls[0]["id"])
 
 
+def _acted(written: str, found: re.Match[str] | None) -> ToolCall:
+    if found is not None:
+        return ToolCall(name=found[1], arguments={"query": found[2]})
+    name = re.match(r"\s*(\w*)", written)
+    return ToolCall(name=name[1] if name else "", malformed=f"no call of the form name[…]: {written[:200]}")
+
+
 def _fireact(line: Line) -> LabelledTrajectory:
     def read(fields: Mapping[str, Any]) -> LabelledTrajectory:
         steps = []
         for at, taken in enumerate(fields["steps"]):
-            found = _ACT.fullmatch(taken.get("action") or "")
-            if found is None:
+            written = taken.get("action") or ""
+            if not written.strip():
                 continue  # a thought without an action decides nothing
-            name, said = found[1], found[2]
-            if name == "finish":
-                steps.append(LabelledStep(action=Action(answer=said)))
+            found = _ACT.fullmatch(written)
+            if found is not None and found[1] == "finish":
+                steps.append(LabelledStep(action=Action(answer=found[2])))
                 break
             seen = taken.get("observation")
             steps.append(
                 LabelledStep(
-                    action=Action(call=ToolCall(name=name, arguments={"query": said})),
+                    action=Action(call=_acted(written, found)),
                     observation=None if seen is None else Observation(text=seen, id=f"observation-{at + 1}"),
                 )
             )

@@ -26,8 +26,9 @@ from coreact.judge.sufficiency.features import FEATURES, VERSION, features
 from coreact.judge.sufficiency.measuring import Quality
 from coreact.rubric import Record, State
 from coreact.rubric.canonical import digest
+from coreact.rubric.words import words
 
-FORMAT = 1
+FORMAT = 2
 """Version of the file format."""
 
 
@@ -75,6 +76,9 @@ class LogisticCritic(Record):
     """Non-decreasing map to calibrated probabilities; None where there were too few examples for one."""
     questions: int = Field(ge=1)
     """Questions that it was fitted on."""
+    known: tuple[str, ...] = ()
+    """Digests of the questions that it was fitted or calibrated on (`known_as`): what it makes of them says
+    nothing about others."""
     dataset: str = ""
     """What it was fitted on, in words."""
     held_out: Quality
@@ -97,8 +101,8 @@ class LogisticCritic(Record):
     def assess(
         self, state: State, draft: str, *, plan: Sequence[str] = (), judgement: Judgement | None = None
     ) -> float | None:
-        """Probability that answering now is right; None where there is no draft to answer with."""
-        if not draft.strip():
+        """Probability that answering now is right; None where no word of a draft is there to answer with."""
+        if not words(draft):
             return None
         return self.probability(features(state, draft, plan=plan, judgement=judgement))
 
@@ -149,6 +153,11 @@ def load_critic(path: Path) -> LogisticCritic:
             remedy=again,
         )
     return critic
+
+
+def known_as(question: str) -> str:
+    """How a question's id stands in `LogisticCritic.known`."""
+    return digest(question).rpartition(":")[2][:16]
 
 
 def sigmoid(x: float) -> float:

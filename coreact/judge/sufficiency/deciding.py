@@ -18,6 +18,7 @@ from coreact.judge.sufficiency.features import news
 from coreact.judge.sufficiency.signals import Signals, signals
 from coreact.judge.sufficiency.stopping import Threshold
 from coreact.rubric import Record, State
+from coreact.rubric.words import words
 
 Kind = Literal["continue", "answer", "decline"]
 """`continue`: gather more; `answer`: give the draft; `decline`: say that no answer can be given."""
@@ -74,7 +75,7 @@ class Sufficiency:
             plan: sub-questions, where the agent made a plan.
             judgement: of this draft, if it was judged.
         """
-        said = bool(draft.strip())
+        said = bool(words(draft))
         probability = self._critic.assess(state, draft, plan=plan, judgement=judgement) if said else None
         return self._decided(state, draft, judgement, probability)
 
@@ -82,7 +83,7 @@ class Sufficiency:
         self, state: State, draft: str, *, plan: Sequence[str] = (), judgement: Judgement | None = None
     ) -> Decision:
         """The same, without blocking the event loop."""
-        said = bool(draft.strip())
+        said = bool(words(draft))
         probability = (
             await self._critic.aassess(state, draft, plan=plan, judgement=judgement) if said else None
         )
@@ -103,7 +104,7 @@ class Sufficiency:
     def _against(self, draft: str, judgement: Judgement | None, probability: float | None) -> tuple[str, ...]:
         """Why the draft may not be answered; empty where it may."""
         found = []
-        if not draft.strip():
+        if not words(draft):
             found.append("there is no draft")
         elif probability is None:
             found.append("the critic cannot tell whether the draft is right")

@@ -2,7 +2,7 @@
 
 Questions are parted three ways by a seeded draw: to fit the regression, to fit the calibration map, and to
 measure. A critic without a measurement on unseen questions is not made. Thresholds are not chosen here
-(see `stopping`); choose them on questions that are in none of these parts, or on those held out.
+(see `stopping`), and not on questions that a critic was fitted or calibrated on: it remembers them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from coreact.errors import ConfigError, MissingExtraError
 from coreact.judge import calibration
-from coreact.judge.sufficiency.critic import LogisticCritic, sigmoid
+from coreact.judge.sufficiency.critic import LogisticCritic, known_as, sigmoid
 from coreact.judge.sufficiency.features import FEATURES
 from coreact.judge.sufficiency.measuring import Foretold, quality
 from coreact.judge.sufficiency.practice import Example
@@ -71,7 +71,10 @@ def fit(examples: Sequence[Example], *, dataset: str = "", seed: int = 0) -> Log
             "Some examples do not have the features of this version.",
             remedy="Make them again with coreact.judge.sufficiency.practise.",
         )
-    parts = parted([one for one in examples if one.features["draft_given"]], seed=seed)
+    # Parted with all of them, as a caller parts them: a question without any draft must not move the others.
+    parts = Parts(
+        *(tuple(one for one in part if one.features["draft_given"]) for part in parted(examples, seed=seed))
+    )
     _refuse_few(parts.fitted, "fit")
     _refuse_few(parts.held_out, "measure")
     np, linear = _library("numpy"), _library("sklearn.linear_model")
@@ -102,6 +105,7 @@ def fit(examples: Sequence[Example], *, dataset: str = "", seed: int = 0) -> Log
         intercept=intercept,
         curve=curve,
         questions=len({example.question for example in parts.fitted}),
+        known=tuple(sorted({known_as(one.question) for one in (*parts.fitted, *parts.calibrated)})),
         dataset=dataset,
         held_out=quality(foretold, seed=seed),
     )

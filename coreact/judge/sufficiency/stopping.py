@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from pydantic import Field
 
 from coreact.errors import ConfigError, MissingExtraError
-from coreact.judge.sufficiency.critic import LogisticCritic
+from coreact.judge.sufficiency.critic import LogisticCritic, known_as
 from coreact.judge.sufficiency.practice import Example
 from coreact.rubric import Record
 
@@ -100,7 +100,19 @@ class Threshold(Record):
 
 
 def moments(critic: LogisticCritic, examples: Iterable[Example]) -> tuple[Moment, ...]:
-    """What a critic gives for labelled examples that it was not fitted on."""
+    """What a critic gives for labelled examples that it was not fitted on.
+
+    Raises:
+        ConfigError: it was fitted or calibrated on a question of them: a threshold chosen by such moments
+            would promise a risk that it does not keep.
+    """
+    examples = tuple(examples)
+    asked = {one.question for one in examples}
+    if seen := sum(known_as(one) in critic.known for one in asked):
+        raise ConfigError(
+            f"The critic was fitted or calibrated on {seen} of the {len(asked)} questions.",
+            remedy="Give others: `parted(examples, seed=…).held_out` with the seed of `fit`, or new ones.",
+        )
     return tuple(
         Moment(
             example.question,

@@ -71,7 +71,7 @@ class _Memory:
     """Grades by content, the least recently used forgotten first; shared between threads and tasks."""
 
     def __init__(self, size: int) -> None:
-        self._size = size
+        self.size = size
         self._grades: OrderedDict[str, Grade] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -84,7 +84,7 @@ class _Memory:
     def put(self, key: str, grade: Grade) -> None:
         with self._lock:
             self._grades[key] = grade
-            while len(self._grades) > self._size:
+            while len(self._grades) > self.size:
                 self._grades.popitem(last=False)
 
 
@@ -92,7 +92,7 @@ class Reranked:
     """A corpus whose hits are graded and reordered.
 
     Safe to share between threads and event loops. Grades are remembered by content (task, query, passage,
-    sample, scorer), so nothing is paid for twice.
+    sample, scorer), so nothing is paid for twice, unless equal searches run at the same time.
 
     Args:
         corpus: where to search by words.
@@ -154,6 +154,7 @@ class Reranked:
             batch=self._batch,
             max_calls=self._max_calls,
             seed=self._seed,
+            remember=self._memory.size,
         )
         other._memory = self._memory
         return other
@@ -205,7 +206,8 @@ class Reranked:
             for sample in range(self._samples):
                 keyed = [(self._key(query, passage, sample), passage) for passage in pool]
                 missing = [(key, passage) for key, passage in keyed if self._memory.get(key) is None]
-                seed = self._seed * 1_000_003 + sample
+                # Of the query too: else each place in the search by words would have its letter for ever.
+                seed = int(digest([self._seed, sample, self._task, query]).rpartition(":")[2][:12], 16)
                 Random(seed).shuffle(missing)
                 for at in range(0, len(missing), self._batch):
                     keys, passages = zip(*missing[at : at + self._batch], strict=True)

@@ -70,7 +70,8 @@ def plan_of(question: Question, passages: dict[str, Passage]) -> tuple[PlannedHo
             given = spaced(hop.entity) in asked
             reachable = given or any(spaced(hop.entity).strip() in spaced(answer) for answer in answers)
             entity = hop.entity if reachable else ""
-            hops.append(PlannedHop(entity, hop.relation, passages[hop.passage_id], given or not entity))
+            relation = _unanswered(hop.relation, [other.answer for other in question.chain], asked)
+            hops.append(PlannedHop(entity, relation, passages[hop.passage_id], given or not entity))
             answers.append(hop.answer)
         return tuple(hops)
     for passage_id in question.supporting_ids:
@@ -81,6 +82,18 @@ def plan_of(question: Question, passages: dict[str, Passage]) -> tuple[PlannedHo
     if not any(hop.given for hop in hops):  # nothing to begin with: the question's words are
         hops[0] = hops[0]._replace(entity="", given=True)
     return tuple(hops)
+
+
+def _unanswered(relation: str, answers: Iterable[str], asked: str) -> str:
+    """What is asked about a name, without answers of hops that the question does not have in it.
+
+    A step of MuSiQue that refers to two earlier ones has the answer of the second among its words.
+    """
+    for answer in answers:
+        if spaced(answer).strip() and spaced(answer) in spaced(relation) and spaced(answer) not in asked:
+            named = set(words(answer))
+            relation = " ".join(word for word in relation.split() if not named.issuperset(words(word)))
+    return relation
 
 
 class Plans:

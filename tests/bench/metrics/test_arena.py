@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coreact.bench.metrics.arena import Vote, bradley_terry, protocols
+from coreact.bench.metrics.arena import Gap, Vote, _least, bradley_terry, protocols
 from coreact.errors import ConfigError
 
 
@@ -122,3 +122,16 @@ def test_scores_must_be_of_the_same_systems_and_tasks():
     ):
         with pytest.raises(ConfigError, match="same systems"):
             protocols(votes, scores)
+
+
+def test_a_gap_as_wide_as_an_unreliable_one_is_not_reliable():
+    gaps = [Gap("a", "b", 0.2, 0.5), Gap("c", "d", 0.2, 1.0), Gap("e", "f", 0.4, 0.96)]
+    assert _least(gaps) == 0.4
+    assert _least(gaps[:2]) is None
+    assert _least(gaps[1:]) == 0.2
+
+
+def test_a_score_that_is_no_number_is_refused():
+    votes = [Vote("a", "b", 1), Vote("a", "b", 0)]
+    with pytest.raises(ConfigError, match="no number"):
+        protocols(votes, {"a": [1.0, float("nan")], "b": [0.0, 0.5]})

@@ -159,3 +159,25 @@ def test_real_runs(data):
     assert len(outcomes) == 499 + 500 + 465
     assert sum(run.right for run in outcomes) == 172 + 131 + 200
     assert len({run.id for run in outcomes}) == len(outcomes)
+
+
+def test_a_run_stands_once_in_a_file(write):
+    with pytest.raises(LabelFileError, match=r"line 2.*'agent/5'"):
+        load_fireact(write("agent.jsonl", FIREACT, FIREACT))
+    assert len(load_fireact(write("agent.jsonl", FIREACT, {**FIREACT, "hotpot_dev_index": 6}))) == 2
+
+
+def test_files_without_a_run_are_refused(tmp_path):
+    (tmp_path / "agent.jsonl").write_text("\n")
+    with pytest.raises(LabelFileError, match="holds no run"):
+        load_fireact(tmp_path)
+
+
+def test_an_action_that_cannot_be_read_is_a_malformed_call_and_not_left_out(write):
+    broken = {"action": "search[Ada] and Bob", "observation": "Invalid."}
+    (run,) = load_fireact(write("agent.jsonl", {**FIREACT, "steps": [broken, *FIREACT["steps"]]}))
+    call = run.steps[0].action.call
+    assert call.name == "search"
+    assert "search[Ada] and Bob" in call.malformed
+    assert run.steps[0].observation.text == "Invalid."
+    assert len(run.steps) == 3

@@ -56,3 +56,14 @@ def test_a_broken_pair_is_named(write, line, what):
     with pytest.raises(LabelFileError, match=what) as failure:
         load_pairs(write("pairs.jsonl", PAIR, line))
     assert failure.value.line == 2
+
+
+@pytest.mark.parametrize("given", [None, True, " ", 1.5, ["a"]])
+def test_an_id_is_a_text_or_a_whole_number(write, given):
+    with pytest.raises(LabelFileError, match=r"line 2.*'id'"):
+        load_pairs(write("pairs.jsonl", PAIR, {**OTHER, "id": given}))
+
+
+def test_a_score_that_is_no_number_is_none(write):
+    pairs = load_pairs(write("pairs.jsonl", PAIR, OTHER))
+    assert prefer(pairs, lambda prompt, answer: float("nan")).overall == Share(None, 0, 2)

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from coreact.bench.records import Episode
 from coreact.bench.suites import RubricTask, Scale, TaskCriterion, from_points, open_suite
+from coreact.bench.suites.reading import objects
 from coreact.bench.suites.rubric_tasks import level, level_rubric
 from coreact.errors import LabelFileError
 from coreact.judge import Verdict
@@ -210,14 +211,14 @@ def test_an_array_is_read_and_its_broken_object_named(tmp_path):
     [
         ("[\n{}\n{}]", 3, "comma"),
         ("[{},\n3]", 2, "a JSON int"),
-        ("[{},\n", 2, "not JSON"),
+        ("[{},\n", 2, "does not end"),
         ("[{}] x", 1, "behind the array"),
+        ("[{},\n]", 2, "not JSON"),
+        ("[{}\n", 2, "does not end"),
         ("\n[\n{'a': 1}]", 3, "not JSON"),
     ],
 )
 def test_a_broken_array_is_named(tmp_path, text, line, what):
-    from coreact.bench.suites.reading import objects
-
     path = tmp_path / "test.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(LabelFileError, match=what) as failure:
@@ -285,3 +286,15 @@ def test_real_files(data, name, folder, tasks, criteria):
     if name == "deepresearch":
         for one in suite.criteria_tasks:
             assert sum(criterion.weight for criterion in one.rubric) == pytest.approx(1)
+
+
+def test_an_empty_array_has_no_objects(tmp_path):
+    file = tmp_path / "a.json"
+    file.write_text("[ ]")
+    assert list(objects(file)) == []
+
+
+@pytest.mark.parametrize("turn", [{"role": "user", "content": ["a"]}, {"role": 5, "content": "a"}])
+def test_a_turn_that_is_no_text_is_refused(write, turn):
+    with pytest.raises(LabelFileError, match=r"line 1.*must be a text"):
+        open_suite("healthbench", write("healthbench.jsonl", {**HEALTHBENCH, "prompt": [turn, turn]}))

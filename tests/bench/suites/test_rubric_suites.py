@@ -237,7 +237,7 @@ def test_scholarqa_has_a_corpus_and_gold(write):
         {"id": "p2", "title": "Lake", "text": None},
     )
     suite = open_suite("scholarqa", write("questions.jsonl", QUESTION).parent)
-    assert [tool.name for tool in suite.tools()] == ["search", "read"]
+    assert [tool.name for tool in suite.tools()] == ["search"], "no passage is cut"
     assert suite.criteria_tasks[0].gold == ("p1",)
     shown = suite.tools(1)[0].invoke(
         {"type": "tool_call", "id": "1", "name": "search", "args": {"query": "dam lake"}}
@@ -267,3 +267,10 @@ def test_bad_settings():
         RubricSuite("s", [])
     with pytest.raises(ConfigError):
         RubricSuite("s", [SIGNED], rule="nonsense")
+
+
+@pytest.mark.parametrize(("text", "names"), [("short", ["search"]), ("long " * 100, ["search", "read"])])
+def test_reading_is_offered_where_a_search_cuts_a_passage(text, names):
+    suite = RubricSuite("s", [SIGNED], passages=[Passage(id="p1", title="Tea", text=text)])
+    assert [tool.name for tool in suite.tools()] == names
+    assert RubricSuite("s", [SIGNED]).tools() == ()

@@ -144,7 +144,7 @@ def test_patience(seeing: Callable[..., State]) -> None:
 
 
 def test_a_threshold_belongs_to_one_critic(critic: LogisticCritic, practised: list[Example]) -> None:
-    threshold = choose(moments(critic, practised), critic=critic.version, target_risk=0.3)
+    threshold = choose(moments(critic, parted(practised).held_out), critic=critic.version, target_risk=0.3)
     with pytest.raises(ConfigError, match="chosen for the critic"):
         Sufficiency(Fixed(0.5), threshold)
     for bad, patience in ((1.5, 2), (0.5, 0)):
@@ -224,3 +224,13 @@ def test_settings_of_a_model_critic() -> None:
     with pytest.raises(ConfigError):
         ModelCritic(model, samples=0)
     assert ModelCritic(model).version != ModelCritic(model, samples=2).version
+
+
+@pytest.mark.parametrize("draft", ["...", " ?! ", "\u2014"])
+def test_a_draft_without_a_word_is_none(
+    critic: LogisticCritic, starting: Callable[..., State], draft: str
+) -> None:
+    state = starting("What is the capital of Haiti?")
+    assert critic.assess(state, draft) is None  # it was never fitted on such moments
+    decision = Sufficiency(Fixed(1.0), 0.5).decide(state, draft)
+    assert (decision.kind, decision.reasons[0]) == ("continue", "there is no draft")

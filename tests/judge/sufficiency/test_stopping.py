@@ -16,6 +16,7 @@ from coreact.judge.sufficiency import (
     Moment,
     choose,
     coverage_risk,
+    fit,
     moments,
     parted,
 )
@@ -126,3 +127,25 @@ def test_coverage_never_rises_with_the_threshold(found: list[list[tuple[float | 
         assert high.false_rejections >= low.false_rejections
     for point in points:
         assert point.bound >= (point.risk or 0)
+
+
+def test_a_threshold_is_not_chosen_on_what_the_critic_was_fitted_on(
+    critic: LogisticCritic, practised: list[Example]
+) -> None:
+    parts = parted(practised)
+    for seen in (parts.fitted, parts.calibrated, practised):
+        with pytest.raises(ConfigError, match=r"fitted or calibrated on \d+ of the"):
+            moments(critic, seen)
+    assert moments(critic, parts.held_out)
+
+
+def test_a_question_without_any_draft_does_not_move_the_others_between_the_parts(
+    practised: list[Example],
+) -> None:
+    silent = practised[0].question
+    numbers = {"draft_given": 0.0}
+    examples = [
+        one.model_copy(update={"features": one.features | numbers}) if one.question == silent else one
+        for one in practised
+    ]
+    assert moments(fit(examples), parted(examples).held_out)  # none of them was fitted on

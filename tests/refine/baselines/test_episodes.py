@@ -132,7 +132,7 @@ def test_the_general_question_is_answered_first(run: Any, plain: Any) -> None:
     ("answers", "said", "built", "where"),
     [
         (["gold"], [ValueError("down")], [(5, 0)], "step back"),
-        ([ValueError("x"), "gold"], ["More?"], [(2, 1), (5, 0)], "sample 1"),
+        ([ValueError("x"), "gold"], ["More?"], [(2, 1), (3, 0)], "sample 1"),
     ],
 )
 def test_without_a_step_back_the_question_is_answered_all_the_same(

@@ -84,3 +84,14 @@ def test_an_agent_that_fails_fails(run: Any, policy: Any, react: Any, tools: Any
     with pytest.raises(TimeoutError, match="late"):
         run.ask(PlainRAG(react(model, tools.all), tools.all[0]))
     assert tools.calls == ["Where is gold?"]
+
+
+def test_calls_of_a_conversation_have_ids_of_their_own(
+    run: Any, searching: Any, react: Any, tools: Any
+) -> None:
+    model = searching(0)
+    rag = PlainRAG(lambda tool_calls, sample: react(model, tools.all, tool_calls=tool_calls), tools.all[0])
+    first = run.ask(rag, "Where is gold?")
+    second = run(rag, {"messages": [*first["messages"], ("user", "And silver?")]})
+    ids = [one["id"] for message in second["messages"] for one in getattr(message, "tool_calls", ())]
+    assert len(set(ids)) == len(ids) == 2

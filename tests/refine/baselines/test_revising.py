@@ -11,6 +11,7 @@ from langgraph.errors import GraphInterrupt
 
 from coreact.errors import ConfigError
 from coreact.refine.baselines import Critic, RubricScorer, SelfRefine
+from coreact.refine.baselines.wording import critique_of
 
 
 def drafting(text: str = "1 mud") -> Any:
@@ -154,3 +155,37 @@ def test_rounds_below_none_are_refused(plain: Any) -> None:
         SelfRefine(drafting(), plain(), rounds=-1)
     with pytest.raises(ConfigError, match="rounds=-1"):
         Critic(drafting(), plain(), rounds=-1)
+
+
+@pytest.mark.parametrize(
+    "text", ["ACCEPT", "accept.", "**ACCEPT**", "Accepted!", "ACCEPT\nAll of it holds.", "`ACCEPT`"]
+)
+def test_what_accepts(text: str) -> None:
+    assert critique_of(text).accepted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Accept none of this: the year is wrong.", "ACCEPT? No, the year is wrong.",
+        "Accepted facts are missing.", "Accept the answer only with the date.",
+        "Accepting it would be wrong.", "I do not accept it.", "",
+    ],
+)  # fmt: skip
+def test_what_begins_like_it_and_accepts_nothing(text: str) -> None:
+    assert not critique_of(text).accepted
+
+
+def test_a_thought_before_an_answer_is_no_part_of_it(run: Any, plain: Any) -> None:
+    replies = iter(["<think>Is it?</think> Under the hill.\n", "<think>All of it?</think>\n\nACCEPT"] * 2)
+    agent = RunnableLambda(lambda given: {"messages": [*given["messages"], AIMessage(next(replies))]})
+    model = plain("must not be asked")
+    for method in (Critic(agent, model), SelfRefine(agent, model, rounds=0)):
+        out = run.ask(method)
+        assert out["messages"][-1].text == "<think>Is it?</think> Under the hill.\n", (
+            "the message stays whole"
+        )
+        assert [one.answer for one in out["baseline"].tried] == ["Under the hill."]
+        if isinstance(method, Critic):
+            assert out["baseline"].why == "the last; the critique accepts it"
+    assert not model.requests

@@ -47,3 +47,14 @@ def test_a_key_takes_the_answer_out_of_a_text(run: Any) -> None:
     assert run.ask(vote(answers))["baseline"].chosen == 0
     out = run.ask(vote(answers, key=lambda text: text.rpartition("Answer: ")[2]))
     assert (out["baseline"].chosen, out["baseline"].why) == (1, "2 of 3 votes")
+
+
+def test_thoughts_have_no_vote(run: Any) -> None:
+    answers = ["<think>Rome?</think>Rome", "<think>a</think>Paris", "b</think> Paris"]
+
+    def build(tool_calls: int, sample: int) -> Any:
+        return RunnableLambda(lambda given: {"messages": [*given["messages"], AIMessage(answers[sample])]})
+
+    out = run.ask(SelfConsistency(build, n=3, tool_calls=3))
+    assert out["baseline"].why == "2 of 3 votes"
+    assert out["messages"][-1].text == answers[1]

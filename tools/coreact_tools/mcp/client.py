@@ -16,7 +16,7 @@ from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from coreact_tools._loop import LoopThread
 from coreact_tools._visible import visible
 from coreact_tools.contracts import contract
-from coreact_tools.errors import ToolSettingsError
+from coreact_tools.errors import McpServerError, ToolSettingsError
 from coreact_tools.mcp.session import Session
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def mcp_tools(
 
     async def closed() -> None:
         for session in sessions:
-            await session.close()
+            await session.end()
 
     try:
         tools = [
@@ -109,15 +109,25 @@ def _tool(loop: LoopThread, session: Session, found: BaseTool) -> BaseTool:
             raise ToolException(_cut(visible(str(refused)))) from refused
         return _cut(visible(_text(content))), _documents(artifact)
 
-    def run(**arguments: Any) -> tuple[str, list[str]]:
+    def still_open() -> None:
+        if session.is_over:  # or the call would start the server again, and nobody would end it
+            raise McpServerError(
+                f"The session of the tool {found.name!r} is over.",
+                server=session.server,
+                remedy="Call it inside of the `with` block of `mcp_tools`.",
+            )
+
+    def run(arguments: dict[str, Any]) -> tuple[str, list[str]]:
+        still_open()
         return loop.run(call(arguments))
 
-    async def arun(**arguments: Any) -> tuple[str, list[str]]:
+    async def arun(arguments: dict[str, Any]) -> tuple[str, list[str]]:
+        still_open()
         return await loop.arun(call(arguments))
 
-    return StructuredTool(
+    return _McpTool(
         name=found.name,
-        description=found.description,
+        description=visible(found.description),
         args_schema=found.args_schema,
         func=run,
         coroutine=arun,
@@ -125,6 +135,18 @@ def _tool(loop: LoopThread, session: Session, found: BaseTool) -> BaseTool:
         handle_tool_error=str,
         metadata=_metadata(found),
     )
+
+
+class _McpTool(StructuredTool):
+    """Passes arguments on whatever they are called; langchain would keep `config` and `run_manager`."""
+
+    def _run(self, /, **arguments: Any) -> Any:  # type: ignore[override]
+        assert self.func is not None  # noqa: S101 - `_tool` gives both
+        return self.func(arguments)
+
+    async def _arun(self, /, **arguments: Any) -> Any:  # type: ignore[override]
+        assert self.coroutine is not None  # noqa: S101 - `_tool` gives both
+        return await self.coroutine(arguments)
 
 
 def _metadata(found: BaseTool) -> dict[str, Any]:

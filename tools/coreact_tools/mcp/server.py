@@ -121,8 +121,8 @@ def serve_mcp(
         hosts: names under which it may be called; must be given to listen on more than this machine.
 
     Raises:
-        ToolSettingsError: two tools have the same name, one has no JSON schema, or `host` is not this
-            machine and `hosts` is empty.
+        ToolSettingsError: two tools have the same name, one has no JSON schema, there is no such port, or
+            `host` is not this machine and `hosts` is empty.
         ToolExtraError: the extra `mcp` is not installed.
     """
     if port is None:
@@ -131,6 +131,8 @@ def serve_mcp(
 
         anyio.run(_over_stdio, server)
         return
+    if not 0 <= port < 65_536:
+        raise ToolSettingsError(f"There is no port {port}.", remedy="Give one from 1 to 65535.")
     if not hosts and not _is_loopback(host):
         raise ToolSettingsError(
             f"Everybody who reaches {host} could call these tools: there is no log-in.",

@@ -33,10 +33,12 @@ class Session:
     """
 
     def __init__(self, server: str, connection: Connection, *, prefix: bool, seconds: float) -> None:
-        self._server = server
+        self.server = server
         self._connection = connection
         self._prefix = prefix
         self._seconds = seconds
+        self.is_over = False
+        """Whether it was ended for good."""
         self._lock = asyncio.Lock()
         self._held: asyncio.Task[None] | None = None
         self._end = asyncio.Event()
@@ -58,9 +60,21 @@ class Session:
 
         Raises:
             ToolException: the tool says that it failed.
-            McpServerError: the server is gone, or took too long.
+            McpServerError: the server or the tool is gone, it took too long, or an argument cannot be sent.
         """
-        tool = (await self.tools())[name]
+        tool = (await self.tools()).get(name)
+        if tool is None:  # it was opened anew since
+            raise McpServerError(
+                f"The MCP server {self.server!r} has no tool {name!r} any more.",
+                server=self.server,
+                remedy="Go on without this tool.",
+            )
+        if "runtime" in arguments:
+            raise McpServerError(
+                f"The adapters keep the argument 'runtime' of {name!r} to themselves.",
+                server=self.server,
+                remedy="Go on without this argument.",
+            )
         held = self._held
         try:
             async with asyncio.timeout(self._seconds):
@@ -71,11 +85,16 @@ class Session:
             if _is_broken(failure) and held is self._held:
                 await self.close()
             raise McpServerError(
-                f"The MCP server {self._server!r} gave no answer ({_cause(failure)}).",
-                server=self._server,
+                f"The MCP server {self.server!r} gave no answer ({_cause(failure)}).",
+                server=self.server,
                 remedy="Try again later, or go on without this tool.",
             ) from failure
         return content, artifact
+
+    async def end(self) -> None:
+        """End the session for good."""
+        self.is_over = True
+        await self.close()
 
     async def close(self) -> None:
         """End the session; it may be opened again."""
@@ -97,8 +116,8 @@ class Session:
             self._held.cancel()
             await self.close()
             raise McpServerError(
-                f"The MCP server {self._server!r} does not list its tools ({_cause(failure)}).",
-                server=self._server,
+                f"The MCP server {self.server!r} does not list its tools ({_cause(failure)}).",
+                server=self.server,
                 remedy="Check its command or address, and start it by hand to see what it says.",
             ) from failure
 
@@ -110,7 +129,7 @@ class Session:
             raise ToolExtraError("Tools of MCP servers", extra="mcp") from missing
         async with create_session(self._connection) as session:
             await session.initialize()
-            loaded = await load_mcp_tools(session, server_name=self._server, tool_name_prefix=self._prefix)
+            loaded = await load_mcp_tools(session, server_name=self.server, tool_name_prefix=self._prefix)
             self._tools = {tool.name: tool for tool in loaded}
             opened.set_result(None)
             await end.wait()

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, Field
 
-from coreact_tools._loop import in_daemon_thread
+from coreact_tools._loop import Turns, in_daemon_thread
 from coreact_tools.contracts import contract
 from coreact_tools.errors import ToolSettingsError, WebError
 from coreact_tools.web.client import WebClient, shared_client
@@ -21,6 +21,11 @@ from coreact_tools.web.pages import Page, read_page
 
 _KEPT = 8
 """Pages remembered, so that reading on goes on in the same text even where the page changes meanwhile."""
+
+_PARSING = Turns(2)
+"""Pages turned into text at once. Parsing holds the interpreter: sixty at once are all too late."""
+_QUEUE_SECONDS = 120.0
+"""The longest a page that has arrived waits for its turn."""
 
 
 class _Arguments(BaseModel):
@@ -82,6 +87,18 @@ def browse(
 
 async def _read(web: WebClient, url: str, seconds: float) -> Page:
     reply = await web.fetch(url)
+    turn = _PARSING.here()
+    try:
+        async with asyncio.timeout(_QUEUE_SECONDS):
+            await turn.acquire()
+    except TimeoutError as late:
+        raise WebError(
+            f"{reply.url} arrived, but too many other pages are being read.",
+            url=reply.url,
+            reason="timeout",
+            temporary=True,
+            remedy="Try again later.",
+        ) from late
     try:
         async with asyncio.timeout(seconds):
             return await in_daemon_thread(lambda: read_page(reply))
@@ -92,6 +109,8 @@ async def _read(web: WebClient, url: str, seconds: float) -> Page:
             reason="timeout",
             remedy="Use another page.",
         ) from late
+    finally:
+        turn.release()
 
 
 def _shown(page: Page, offset: int, max_chars: int) -> tuple[str, list[str]]:

@@ -9,12 +9,15 @@ and send nothing twice unless the failure may pass.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import os
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 import httpx
 import tenacity
@@ -31,6 +34,8 @@ T = TypeVar("T")
 
 _MAX_URL = 2_000
 """Longest address, in characters."""
+_AT_ONCE = 8
+"""Calls to one host whose time runs at once, where its rate asks for no more."""
 _REDIRECTS = {301, 302, 303, 307, 308}
 _ACCEPT = "text/html,application/xhtml+xml,text/plain,application/pdf;q=0.9,*/*;q=0.5"
 
@@ -68,14 +73,28 @@ class WebClient:
         self._process = os.getpid()
         self._loop = LoopThread("coreact-tools-web")
         self._opening: asyncio.Task[Transports] | None = None
+        self._turns: WeakValueDictionary[bytes, asyncio.Semaphore] = WeakValueDictionary()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do the work and wait for it in this thread."""
-        return self._own_loop().run(work)
+        """Do the work and wait for it in this thread.
+
+        Raises:
+            WebError: the client was closed meanwhile, beside what the work raises.
+        """
+        try:
+            return self._own_loop().run(work)
+        except concurrent.futures.CancelledError as closed:
+            raise _closed_meanwhile() from closed
 
     async def arun(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do the work, awaited from any event loop."""
-        return await self._own_loop().arun(work)
+        """Do the work, awaited from any event loop; raises as `run` does."""
+        try:
+            return await self._own_loop().arun(work)
+        except asyncio.CancelledError as closed:
+            awaiting = asyncio.current_task()
+            if awaiting is None or awaiting.cancelling():
+                raise
+            raise _closed_meanwhile() from closed
 
     async def fetch(self, url: str) -> Reply:
         """Read a page; to be run by `run` or `arun`.
@@ -85,7 +104,7 @@ class WebClient:
             ToolExtraError: the extra `web` is not installed.
         """
         address = _address(url)
-        async with self._bounded(address):
+        async with self._turn(address), self._bounded(address):
             for _ in range(self.settings.max_redirects + 1):
                 self._guard.check(address)
                 found = await self._attempts(
@@ -117,7 +136,7 @@ class WebClient:
             ToolExtraError: the extra `web` is not installed.
         """
         address = _address(url)
-        async with self._bounded(address):
+        async with self._turn(address), self._bounded(address):
             self._guard.check(address)
             found = await self._attempts(
                 method,
@@ -147,6 +166,7 @@ class WebClient:
         """The loop; a forked child has neither the thread nor a right to the connections of its parent."""
         if self._process != os.getpid():
             self._process, self._loop, self._opening = os.getpid(), LoopThread("coreact-tools-web"), None
+            self._turns = WeakValueDictionary()
         return self._loop
 
     async def _closed(self) -> None:
@@ -195,7 +215,7 @@ class WebClient:
                     body=await read_body(response, self.settings.max_bytes),
                     from_cache=bool(response.extensions.get("caching", {}).get("from_cache")),
                 )
-        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, sqlite3.Error) as error:
+        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, UnicodeError, sqlite3.Error) as error:
             raise failure(error, shown) from error
 
     def _may_pass(self, error: BaseException) -> bool:
@@ -211,6 +231,29 @@ class WebClient:
             return error.retry_after
         waits: float = self.settings.backoff_seconds * 2.0 ** (state.attempt_number - 1)
         return min(waits, self.settings.max_wait_seconds)
+
+    @asynccontextmanager
+    async def _turn(self, url: httpx.URL) -> AsyncIterator[None]:
+        """Few at once to one host: of a thousand that start their clocks together, all would be late."""
+        settings, host = self.settings, url.raw_host
+        rate = settings.rates.get(host.decode("ascii"), settings.per_second)
+        at_once = int(min(settings.max_connections, max(_AT_ONCE, rate)))
+        turn = self._turns.setdefault(host, asyncio.Semaphore(at_once))
+        try:
+            async with asyncio.timeout(settings.queue_seconds):
+                await turn.acquire()
+        except TimeoutError as late:
+            raise WebError(
+                f"{url} was not asked for: too many other calls wait for the same host.",
+                url=str(url),
+                reason="timeout",
+                temporary=True,
+                remedy="Try again later, or use another page.",
+            ) from late
+        try:
+            yield
+        finally:
+            turn.release()
 
     @asynccontextmanager
     async def _bounded(self, url: httpx.URL) -> AsyncIterator[None]:
@@ -240,12 +283,24 @@ def _address(url: str) -> httpx.URL:
             raise ValueError("too long")
         return httpx.URL(url.strip()).copy_with(fragment=None)
     except (httpx.InvalidURL, ValueError, TypeError) as error:
+        # It cannot be parsed, so what may be a password is cut off by its looks.
+        shown = re.sub(r"//.*@", "//", str(url), flags=re.DOTALL)[:200]
         raise WebError(
-            f"{url[:200]!r} is no web address.",
-            url=url[:200],
+            f"{shown!r} is no web address.",
+            url=shown,
             reason="refused",
             remedy="Give a whole address that begins with https:// or http://.",
         ) from error
+
+
+def _closed_meanwhile() -> WebError:
+    return WebError(
+        "The web client was closed while a page was read.",
+        url="",
+        reason="unreachable",
+        temporary=True,
+        remedy="Try again.",
+    )
 
 
 def _target(response: httpx.Response) -> httpx.URL:

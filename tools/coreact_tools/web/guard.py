@@ -33,6 +33,10 @@ _TUNNELS = (
     ipaddress.IPv4Network("192.88.99.0/24"),  # 6to4 relays
     ipaddress.IPv4Network("192.0.0.0/24"),  # protocol assignments
 )
+_INSIDE = (
+    ipaddress.IPv4Network("168.63.129.16/32"),  # public in form; in Azure it is the host's own service
+    ipaddress.IPv6Network("3fff::/20"),  # documentation; Python 3.11 does not know it yet
+)
 _REFUSED = "Only public http and https pages can be opened. Use another page."
 
 
@@ -40,7 +44,8 @@ def is_public(address: Address) -> bool:
     """Whether an address is one of the public internet.
 
     Private, loopback, link-local (cloud metadata), carrier-grade NAT, multicast, reserved and unspecified
-    addresses are not, nor tunnels. An IPv4 address in IPv6 clothes (mapped, NAT64) counts as what it is.
+    addresses are not, nor tunnels, nor Azure's platform address. An IPv4 address in IPv6 clothes (mapped,
+    NAT64) counts as what it is.
     """
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
@@ -49,7 +54,9 @@ def is_public(address: Address) -> bool:
             return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
         if address not in _GLOBAL_UNICAST:
             return False
-    return address.is_global and not address.is_multicast and not any(address in net for net in _TUNNELS)
+    if any(address in net for net in (*_TUNNELS, *_INSIDE)):
+        return False
+    return address.is_global and not address.is_multicast
 
 
 async def resolve(host: str, port: int) -> list[str]:
@@ -96,7 +103,7 @@ class Guard:
         """
         shown = str(url.copy_with(userinfo=b""))
         host = url.raw_host.decode("ascii")
-        if url.scheme not in ("http", "https") or not host:
+        if url.scheme not in ("http", "https") or not host or not _is_readable(url):
             raise WebError(f"{shown!r} is no web address.", url=shown, reason="refused", remedy=_REFUSED)
         if url.userinfo:
             raise WebError(
@@ -146,6 +153,14 @@ class Guard:
     def _may_be_allowed(self, host: str) -> bool:
         """Whether a host may be on the list: for networks, the look-up at connecting tells."""
         return bool(self._networks) or host.lower().rstrip(".") in self._names
+
+
+def _is_readable(url: httpx.URL) -> bool:
+    """Whether the name can be written out and the port exists; httpx raises only when it needs them."""
+    try:
+        return bool(url.host) and (url.port is None or 0 < url.port < 65_536)
+    except UnicodeError:  # `xn--` and what is no Punycode
+        return False
 
 
 def _no_host(host: str, shown: str) -> WebError:

@@ -24,6 +24,8 @@ class WebSettings:
     """Ports of public hosts that may be visited."""
     total_seconds: float = 30.0
     """For one page, from the first look-up to its text: redirects, retries, waits and reading included."""
+    queue_seconds: float = 300.0
+    """The longest a call waits, before its time begins, while many others ask the same host."""
     connect_seconds: float = 10.0
     """For one connection."""
     silence_seconds: float = 15.0
@@ -52,14 +54,18 @@ class WebSettings:
         bounds = {
             name: getattr(self, name)
             for name in (
-                "total_seconds", "connect_seconds", "silence_seconds", "max_bytes", "attempts",
-                "per_second", "max_connections", "max_cache_bytes",
+                "total_seconds", "queue_seconds", "connect_seconds", "silence_seconds", "max_bytes",
+                "attempts", "per_second", "max_connections", "max_cache_bytes",
             )
         }  # fmt: skip
         bounds |= {f"rates[{host!r}]": rate for host, rate in self.rates.items()}
         for name, value in bounds.items():
             if not value > 0:
                 raise ToolSettingsError(f"{name} is {value}.", remedy="Give a number greater than 0.")
+        if not all(0 < port < 65_536 for port in self.ports):
+            raise ToolSettingsError(
+                f"ports has {sorted(self.ports)} in it.", remedy="Give ports from 1 to 65535."
+            )
         for name in ("max_redirects", "backoff_seconds", "max_wait_seconds"):
             if not getattr(self, name) >= 0:
                 raise ToolSettingsError(f"{name} is {getattr(self, name)}.", remedy="Give 0 or more.")

@@ -43,6 +43,10 @@ def failure(error: Exception, url: str) -> WebError:
         )
     if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
         return WebError(f"{url} is no web address.", url=url, reason="refused", remedy=_OTHER)
+    if isinstance(error, UnicodeError):  # httpx looks at where a redirect leads, followed or not
+        return WebError(
+            f"{url} leads to something that is no web address.", url=url, reason="redirects", remedy=_OTHER
+        )
     if isinstance(error, httpx.ProtocolError | httpx.DecodingError):
         return WebError(
             f"{url} broke off or did not speak HTTP.",
@@ -67,7 +71,7 @@ def _retry_after(written: str) -> float | None:
         return float(written)
     try:
         when = email.utils.parsedate_to_datetime(written)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):  # a zone of a million hours overflows
         return None
     if when.tzinfo is None:
         when = when.replace(tzinfo=dt.UTC)

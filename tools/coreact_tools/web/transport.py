@@ -6,9 +6,11 @@ again goes through the pace and the guard like everything else.
 
 from __future__ import annotations
 
+import asyncio
 import http.cookiejar
 import sqlite3
 from collections import OrderedDict
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -68,7 +70,8 @@ def _client(transport: httpx.AsyncBaseTransport, settings: WebSettings) -> httpx
         follow_redirects=False,
         cookies=no_cookies,
         headers={"User-Agent": settings.user_agent},
-        timeout=httpx.Timeout(settings.silence_seconds, connect=settings.connect_seconds),
+        # Waiting for a free connection is no silence of the server: the client's total bounds it.
+        timeout=httpx.Timeout(settings.silence_seconds, connect=settings.connect_seconds, pool=None),
     )
 
 
@@ -114,6 +117,40 @@ class _GuardedTransport(httpx.AsyncHTTPTransport):
             keepalive_expiry=30.0,
             network_backend=GuardedBackend(guard),
         )
+        # The pool looks through all that wait in it at each event: a thousand would keep it from working.
+        self._free = asyncio.Semaphore(settings.max_connections)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send, as soon as there is a connection for it."""
+        await self._free.acquire()
+        try:
+            response = await super().handle_async_request(request)
+        except BaseException:
+            self._free.release()
+            raise
+        assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - httpx's own
+        response.stream = _Held(response.stream, self._free)
+        return response
+
+
+class _Held(httpx.AsyncByteStream):
+    """A body that keeps its place in the pool until it is read or closed."""
+
+    def __init__(self, body: httpx.AsyncByteStream, free: asyncio.Semaphore) -> None:
+        self._body = body
+        self._free: asyncio.Semaphore | None = free
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._body:
+            yield chunk
+
+    async def aclose(self) -> None:
+        free, self._free = self._free, None
+        try:
+            await self._body.aclose()
+        finally:
+            if free is not None:
+                free.release()
 
 
 class PacedTransport(httpx.AsyncBaseTransport):
