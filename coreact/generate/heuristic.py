@@ -210,8 +210,6 @@ def next_entities(state: State) -> tuple[str, ...]:
 
     asked = [name for name in reversed(entities(state.question)) if is_new(name)]
     left = [name for name in asked if not set(words(name)) <= state.covered]
-    if state.steps and not left and _coverage(state) >= _COVERED:
-        return ()  # all that was asked about has been seen: no name leads on
     found = _brought_up(state, is_new)
     if any(step.succeeded for step in state.steps):
         # An acronym in a question is often a standard ("as ISO lists it"): once something is found,
@@ -245,8 +243,7 @@ def _brought_up(state: State, is_new: Callable[[str], bool]) -> list[str]:
     near: list[str] = []
     for line in last.text.splitlines():
         if not known or known & set(words(line)):
-            said = line.partition(": ")[2] or line  # what a passage is called names nothing new by itself
-            near += [name for name in entities(said) if not set(words(name)) <= known and is_new(name)]
+            near += [name for name in entities(line) if not set(words(name)) <= known and is_new(name)]
     text = last.folded.replace(" ", "  ")  # neighbours share no space, so that each is counted
 
     def count(name: str) -> int:

@@ -10,7 +10,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_core.runnables import Runnable, RunnableLambda
 
 from coreact.judge.records import Cost
-from coreact.judge.transcript import UNTRUSTED, fenced, transcript
+from coreact.judge.transcript import UNTRUSTED, Section, fenced, transcript
+from coreact.refine.feedback import Advice, Demand, Feedback
 from coreact.refine.requests import Revised, Revision
 from coreact.rubric import Action
 
@@ -29,11 +30,17 @@ and address that it does not speak of. Reply with the whole revised answer and n
 {UNTRUSTED}"""
 
 
-def reviser(model: BaseChatModel, *, max_chars: int = 24_000) -> Runnable[Revision, Revised]:
+def reviser(
+    model: BaseChatModel, *, rules: str = _RULES, max_chars: int = 24_000
+) -> Runnable[Revision, Revised]:
     """Make a chat model a reviser: one call a revision, without tools.
+
+    The run, the answer and why the check rejected it are fenced: reasons quote the answer, which may hold
+    words of pages. What is asked for is said outside, in the words of the rubric.
 
     Args:
         model: whom to ask.
+        rules: how it is to revise, as system message.
         max_chars: most characters of trajectory in the prompt.
     """
 
@@ -44,16 +51,32 @@ def reviser(model: BaseChatModel, *, max_chars: int = 24_000) -> Runnable[Revisi
             about=revision.feedback.about,
             max_chars=max_chars,
         )
-        return [SystemMessage(_RULES), HumanMessage(f"{fenced(material.visible)}\n\n{revision.feedback}")]
+        orders, reasons = _parted(revision.feedback)
+        return [SystemMessage(rules), HumanMessage(f"{fenced([*material.visible, *reasons])}\n\n{orders}")]
 
     # Not named like the node it runs in: the host streams the messages of what bears a node's name.
     return RunnableLambda(asked, name="revision_prompt") | model | RunnableLambda(_revised)
 
 
+def _parted(feedback: Feedback) -> tuple[Feedback, list[Section]]:
+    """What is asked for, in the rubric's words, and the reasons for it as data."""
+    given: list[Demand | Advice] = [*feedback.demands, *feedback.causes]
+    reasons = [
+        Section(f"w{at}", f"why this was asked for: {one.text}", one.reason, "")
+        for at, one in enumerate(given, 1)
+        if one.reason
+    ]
+    bare: dict[str, Any] = {
+        name: tuple(one.model_copy(update={"reason": ""}) for one in several)
+        for name, several in (("demands", feedback.demands), ("causes", feedback.causes))
+    }
+    return feedback.model_copy(update=bare), reasons
+
+
 def _revised(message: BaseMessage) -> Revised:
     usage = message.usage_metadata if isinstance(message, AIMessage) else None
     return Revised(
-        answer=str(message.text),
+        answer=str(message.text).strip(),
         cost=Cost(
             calls=1,
             input_tokens=usage["input_tokens"] if usage else 0,

@@ -57,7 +57,7 @@ class PlainRAG(Baseline):
         call = {
             "name": self._search.name,
             "args": {self._argument: turn_of(given).question},
-            "id": "plain-rag-1",
+            "id": f"plain-rag-{len(messages)}",  # another one in each turn of a conversation
             "type": "tool_call",
         }
         result = yield tool_result(self._search, call, config)

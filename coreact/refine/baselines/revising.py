@@ -88,7 +88,7 @@ class Revising(Baseline):
         chosen = len(ledger.tried) - 1
         if self._scorer is not None:
             chosen, why = best(scores, range(len(scores)))
-        return Finished(_ending(draft.messages, ledger.tried[chosen].answer), ledger.record(chosen, why))
+        return Finished(_ending(draft, ledger.tried[chosen].answer), ledger.record(chosen, why))
 
     def _scored(self, at: int, rubric: Rubric | None, state: State, ledger: Ledger) -> Asking[Scored]:
         if self._scorer is None:
@@ -101,8 +101,8 @@ class Revising(Baseline):
         return scored
 
 
-def _ending(messages: Sequence[BaseMessage], answer: str) -> Sequence[BaseMessage]:
-    """The messages with this answer in place of the last one; unchanged where it is the same."""
-    if str(messages[-1].text) == answer:
-        return messages
-    return [*messages[:-1], AIMessage(answer)]
+def _ending(draft: Run, answer: str) -> Sequence[BaseMessage]:
+    """The draft's messages with this answer in place of the last one; unchanged where it is the same."""
+    if draft.answer == answer:
+        return draft.messages
+    return [*draft.messages[:-1], AIMessage(answer)]

@@ -17,6 +17,7 @@ from langgraph.errors import GraphBubbleUp
 from coreact.errors import ConfigError, MessagesError, ModelCallError
 from coreact.host.messages import StateReader, turn_of
 from coreact.judge.asking import Request
+from coreact.judge.replies import UnreadableError, said
 from coreact.refine.baselines.record import Ledger, Tried
 from coreact.rubric import State
 
@@ -43,8 +44,13 @@ class Run(NamedTuple):
 
     @property
     def answer(self) -> str:
-        """Text of the last message; empty where it failed."""
-        return str(self.messages[-1].text) if self.messages else ""
+        """Text of the last message, but for a thought before it; empty where it failed."""
+        if not self.messages or not isinstance(last := self.messages[-1], AIMessage):
+            return ""
+        try:
+            return said(last)
+        except UnreadableError:  # cut short, declined or empty: then it is what stands there
+            return str(last.text)
 
 
 class Agents:

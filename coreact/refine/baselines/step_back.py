@@ -24,8 +24,8 @@ from coreact.refine.baselines.wording import step_back, with_background
 class StepBack(Baseline):
     """Answer a more general question with one run of the agent, and the real one with a second.
 
-    Sample 0 answers the real question, sample 1 the general one. Where that question or its answer cannot be
-    had, the real one is answered without, with what is left of the budget.
+    Sample 0 answers the real question, sample 1 the general one. Where that question cannot be had, the
+    real one is answered with the whole budget; where its run fails, with the half that is certainly left.
 
     Args:
         agent: the agent, or how to build it for its share of the budget.
@@ -52,9 +52,9 @@ class StepBack(Baseline):
             general: Run = yield self._agents.run([HumanMessage(question)], config, sample=1)
             put(general, ledger)
             ledger.tried[-1] = ledger.tried[-1].model_copy(update={"note": question})
+            limit = self._agents.shares[0]  # also where the run failed: nobody knows what it spent
             if general.error is None:
                 given = with_background(messages, question, general.answer)
-                limit = self._agents.shares[0]
         run: Run = yield self._agents.run(given, config, tool_calls=limit)
         put(run, ledger)
         completed([run])

@@ -25,7 +25,8 @@ MAX_CHARS = 24_000
 SAID_CHARS = 2_000
 """Most characters of a critique or a reflection in a prompt."""
 
-_ACCEPTS = re.compile(r"\W*accept(?:ed)?\b", re.IGNORECASE)
+_ACCEPTS = re.compile(r"[^\w?]*accept(?:ed)?[*_`\"')\] \t]*(?:[.!:;\n]|$)", re.IGNORECASE)
+"""The word alone, or as a sentence of its own: `Accept none of this` and `ACCEPT? No` accept nothing."""
 
 _CRITIQUE = f"""\
 You criticise an answer. You get the question, what was observed, and the answer. Name what is wrong or \
@@ -88,7 +89,7 @@ class Critique(NamedTuple):
 
 
 def critique_of(text: str) -> Critique:
-    """Read a critique: accepted only where it begins with that word."""
+    """Read a critique: accepted only where that word stands alone, or as a sentence before others."""
     return Critique(_ACCEPTS.match(text) is not None, text)
 
 
