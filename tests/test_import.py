@@ -66,6 +66,7 @@ GUIDE = {
     "RubricWritten",
     "StateReader",
     "StepStatus",
+    "Together",
     "ToolCalls",
     "WriteRubric",
     "actions_of",
