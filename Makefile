@@ -30,6 +30,9 @@ bench: $(VENV)/.dev ## what guidance, judging and the record cost, as ratios mea
 	@$(BIN)/python tests/bench/redaction.py
 	@$(BIN)/python tests/bench/export.py
 	@$(BIN)/python tests/bench/view.py
+	@$(BIN)/python tests/bench/step_time.py --runs 3
+	@$(BIN)/python tests/bench/scale.py
+	@$(BIN)/python tests/bench/index.py
 
 constraints: $(VENV)/.uv ## pin the versions of everything again
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
