@@ -1,10 +1,14 @@
 """The loop around each decision, and its adapters to LangChain and LangGraph."""
 
 from coreact.guide.forking import Fork
-from coreact.guide.loop import (
+from coreact.guide.loop import Decision, decide
+from coreact.guide.middleware import CoReActMiddleware
+from coreact.guide.nodes import arefuse_held, guide, refuse_held
+from coreact.guide.redeciding import ReplayReport, redecide
+from coreact.guide.replay import Replay
+from coreact.guide.requests import (
     Announce,
     CallModel,
-    Decision,
     Failed,
     JudgeCriteria,
     Judged,
@@ -12,12 +16,7 @@ from coreact.guide.loop import (
     RubricWritten,
     Together,
     WriteRubric,
-    decide,
 )
-from coreact.guide.middleware import CoReActMiddleware
-from coreact.guide.nodes import arefuse_held, guide, refuse_held
-from coreact.guide.redeciding import ReplayReport, redecide
-from coreact.guide.replay import Replay
 from coreact.guide.settings import Fallback, GuideSettings, Limits, Policy
 from coreact.guide.status import CoReActState, HeldCall, StepStatus
 from coreact.guide.tools import ToolCalls

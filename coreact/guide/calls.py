@@ -22,8 +22,9 @@ from langgraph.errors import GraphBubbleUp
 from coreact.errors import ConfigError, ModelCallError, ReplayDivergenceError
 from coreact.generate.constraining import Constraint
 from coreact.generate.own import own_rubric
-from coreact.guide.loop import Announce, CallModel, Decision, Failed, Proposal
+from coreact.guide.loop import Decision
 from coreact.guide.replay import ReplayedError, Said, replayed_error
+from coreact.guide.requests import Announce, CallModel, Failed, Proposal
 from coreact.guide.session import Opened, event_of
 from coreact.guide.settings import GuideSettings
 from coreact.host.messages import injected

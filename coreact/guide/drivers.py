@@ -22,14 +22,13 @@ from coreact.errors import CoReActError, GenerationError
 from coreact.generate import HeuristicGenerator, RubricGenerator, Written
 from coreact.generate.contracts import ContractGenerator
 from coreact.generate.generator import NoRubricError
-from coreact.guide.loop import (
+from coreact.guide.loop import Decision, Loop
+from coreact.guide.requests import (
     Announce,
     CallModel,
-    Decision,
     Failed,
     JudgeCriteria,
     Judged,
-    Loop,
     Proposal,
     RubricWritten,
     Together,

@@ -8,7 +8,7 @@ from typing import Any
 from langchain.agents.middleware.types import ModelResponse, ToolCallRequest
 from langchain_core.messages import AIMessage, ToolMessage
 
-from coreact.guide.loop import Proposal
+from coreact.guide.requests import Proposal
 from coreact.guide.status import HeldCall, StepStatus
 from coreact.host.messages import actions_of, message_json, retold
 from coreact.host.state import STATUS_KEY, value_of

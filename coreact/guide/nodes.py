@@ -31,8 +31,9 @@ from coreact.generate.constraining import Constraint
 from coreact.guide.calls import ModelCalls
 from coreact.guide.drivers import adrive, drive
 from coreact.guide.host import proposal_of, status_of
-from coreact.guide.loop import Decision, Proposal
+from coreact.guide.loop import Decision
 from coreact.guide.replay import Replay, Said
+from coreact.guide.requests import Proposal
 from coreact.guide.session import DecisionGuide, Opened
 from coreact.guide.settings import GuideSettings
 from coreact.guide.tools import ToolCalls, plain_update

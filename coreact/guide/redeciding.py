@@ -23,8 +23,9 @@ from coreact.generate.constraining import Constraint
 from coreact.guide.calls import ModelCalls
 from coreact.guide.drivers import HEURISTIC, drive
 from coreact.guide.host import proposed, stripped, told
-from coreact.guide.loop import Decision, JudgeCriteria, decide
+from coreact.guide.loop import Decision, decide
 from coreact.guide.replay import AbsentGenerator, AbsentJudge, Answers, Explain, Said, diverged, lost
+from coreact.guide.requests import JudgeCriteria
 from coreact.guide.session import Opened, Session
 from coreact.guide.settings import GuideSettings
 from coreact.guide.tape import Tape

@@ -25,9 +25,10 @@ from coreact.errors import CoReActError
 from coreact.generate import RubricGenerator
 from coreact.guide.drivers import HEURISTIC
 from coreact.guide.host import proposal_of
-from coreact.guide.loop import Announce, Decision, Loop, Proposal, decide, shown_rubric
+from coreact.guide.loop import Decision, Loop, decide, shown_rubric
 from coreact.guide.prompts import Growth, Prompts
 from coreact.guide.replay import Replay
+from coreact.guide.requests import Announce, Proposal
 from coreact.guide.settings import GuideSettings
 from coreact.guide.status import HeldCall, StepStatus
 from coreact.guide.tape import Tape

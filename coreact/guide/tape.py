@@ -14,8 +14,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from coreact.generate import RubricGenerator
-from coreact.guide.loop import Failed, JudgeCriteria, Judged, RubricWritten
 from coreact.guide.replay import Answers, Explain, Said, replayed_error
+from coreact.guide.requests import Failed, JudgeCriteria, Judged, RubricWritten
 from coreact.judge import Cost, Judge, Verdict
 from coreact.rubric import Rubric, State
 from coreact.rubric.remarks import Remark

@@ -55,7 +55,7 @@ def test_it_can_be_refused_or_allowed(run: Any) -> None:
 
 def test_the_first_member_is_asked_alone_below_the_top_rung() -> None:
     from coreact.guide.drivers import drive
-    from coreact.guide.loop import JudgeCriteria
+    from coreact.guide.requests import JudgeCriteria
     from coreact.rubric import Action, State
 
     members = [ScriptedJudge(lambda c, a: "met", name=f"judge-{at}") for at in range(3)]

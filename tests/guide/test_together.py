@@ -98,7 +98,7 @@ class Interrupting:
 @pytest.mark.parametrize("colour", ["sync", "async"])
 def test_control_flow_of_the_writer_and_failures_of_the_model_pass_through(colour: str) -> None:
     from coreact.guide.drivers import _aboth, _both
-    from coreact.guide.loop import CallModel, Together, WriteRubric
+    from coreact.guide.requests import CallModel, Together, WriteRubric
 
     both = Together(write=WriteRubric(state=State.start("Where?")), call=CallModel(guidance="", feedback=""))
 
