@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from coreact.cli.models import open_model
 from coreact.cli.recipes import load_agent
+from coreact.errors import MissingExtraError
 
 if TYPE_CHECKING:  # a command line that starts quickly imports LangChain only to run
     from langchain_core.language_models import BaseChatModel
@@ -22,6 +24,7 @@ if TYPE_CHECKING:  # a command line that starts quickly imports LangChain only t
 train_app = typer.Typer(help="Training on this machine.", no_args_is_help=True)
 
 _BUDGETS = (2, 4)  # tool calls
+_NEEDED = ("torch", "transformers", "gguf")
 
 
 @train_app.command()
@@ -40,6 +43,10 @@ def searcher(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
     """Train the small searcher of the gazetteer, write it as a model file, and measure it."""
+    if any(
+        find_spec(package) is None for package in _NEEDED
+    ):  # before the demonstrations, which take minutes
+        raise MissingExtraError("Training the searcher", extra="train")
     from coreact.train.card import write_card
     from coreact.train.entity_split import by_country
     from coreact.train.searcher import LICENCE, NAME, Settings, count_parameters, export, fit, prepare

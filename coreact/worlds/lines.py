@@ -1,14 +1,15 @@
 """Lines of JSON, each with its place, so that an unusable one is named by file, line and remedy.
 
-Shared by the loaders of all worlds. Nothing is skipped but blank lines, and nothing is written or fetched.
+`read_lines` is for the loaders of worlds; `json_objects` reads for whoever has a line, and an error, of their
+own. Nothing is skipped but blank lines, and nothing is written or fetched.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pydantic import ValidationError
 
@@ -79,11 +80,34 @@ def read_lines(path: Path, *, remedy: str) -> Iterator[Line]:
             path=path,
             remedy=remedy,
         ) from failure
+    return json_objects(content, lambda number, fields: Line(path, number, fields))
+
+
+class Placed(Protocol):
+    """A line that can say where it stands."""
+
+    def error(self, what: str, *, remedy: str) -> Exception:
+        """An error that names the line."""
+
+
+L = TypeVar("L", bound=Placed)
+
+
+def json_objects(content: bytes, line_of: Callable[[int, dict[str, Any]], L]) -> Iterator[L]:
+    """The objects of JSON lines, in order; blank lines are passed over.
+
+    Args:
+        content: the file, UTF-8, with or without a byte order mark.
+        line_of: makes a line of its 1-based number and its fields.
+
+    Raises:
+        Exception: what `error` of a line gives, where one is not UTF-8, not JSON or no object.
+    """
     # Split at line feeds only: JSON strings may hold the other characters that str.splitlines cuts at.
     for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if not raw.strip():
             continue
-        line = Line(path, number, {})
+        line = line_of(number, {})
         try:
             fields = json.loads(raw.decode("utf-8"))
         except UnicodeDecodeError as failure:
@@ -96,11 +120,11 @@ def read_lines(path: Path, *, remedy: str) -> Iterator[Line]:
         except (RecursionError, ValueError) as failure:
             raise line.error(
                 "the JSON is nested too deep or holds a number too long to read",
-                remedy="Write a flat JSON object with text fields.",
+                remedy="Write a flat JSON object.",
             ) from failure
         if not isinstance(fields, dict):
             raise line.error(
                 f"a JSON {type(fields).__name__} where an object should be",
                 remedy="Write one JSON object on each line.",
             )
-        yield line._replace(fields=fields)
+        yield line_of(number, fields)

@@ -6,7 +6,6 @@ means without anybody noticing.
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from coreact.errors import LabelFileError
+from coreact.worlds.lines import json_objects
 
 
 class Line(NamedTuple):
@@ -71,31 +71,7 @@ def json_lines(path: Path, content: bytes) -> Iterator[Line]:
     Raises:
         LabelFileError: a line is not UTF-8, not JSON, or no object.
     """
-    # Split at line feeds only: JSON strings may hold the other characters that str.splitlines cuts at.
-    for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-        if not raw.strip():
-            continue
-        line = Line(path, number, {})
-        try:
-            fields = json.loads(raw.decode("utf-8"))
-        except UnicodeDecodeError as failure:
-            raise line.error("the bytes are not UTF-8", remedy="Save the file as UTF-8.") from failure
-        except json.JSONDecodeError as failure:
-            raise line.error(
-                f"not JSON ({failure.msg} at column {failure.colno})",
-                remedy="Write one complete JSON object on each line.",
-            ) from failure
-        except (RecursionError, ValueError) as failure:
-            raise line.error(
-                "the JSON is nested too deep or holds a number too long to read",
-                remedy="Write a flat JSON object.",
-            ) from failure
-        if not isinstance(fields, dict):
-            raise line.error(
-                f"a JSON {type(fields).__name__} where an object should be",
-                remedy="Write one JSON object on each line.",
-            )
-        yield line._replace(fields=fields)
+    return json_objects(content, lambda number, fields: Line(path, number, fields))
 
 
 def write_whole(path: Path, text: str) -> None:
