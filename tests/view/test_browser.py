@@ -85,6 +85,7 @@ class Watched:
 def watched(chromium: Browser) -> Iterator[Watched]:
     watching = Watched(chromium, viewport={"width": 1280, "height": 900})
     yield watching
+    watching.page.wait_for_load_state("networkidle")  # what is still loading would fail by the closing itself
     watching.context.close()
     assert watching.complaints == []
 
@@ -157,7 +158,7 @@ def test_a_verdict_is_accepted_by_one_key_and_stored_once(
 ) -> None:
     page = watched.page
     before = store.trajectory("showcase-1").judgements
-    page.goto(f"{address}/review")
+    page.goto(f"{address}/review", wait_until="networkidle")
     with page.expect_navigation(url="**/review?saved=*"):
         page.keyboard.press("a")
     assert "Saved as" in page.locator("[role=status]").inner_text()
@@ -171,7 +172,7 @@ def test_an_override_takes_a_key_and_a_reason(
 ) -> None:
     page = watched.page
     before = len(store.trajectory("showcase-1").judgements)
-    page.goto(f"{address}/review")
+    page.goto(f"{address}/review", wait_until="networkidle")
     page.keyboard.press("2")
     assert page.locator("#note").evaluate("one => one === document.activeElement")
     page.keyboard.press("Enter")
