@@ -29,9 +29,9 @@ def harm(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """False alarms of default guidance on experts whose every step is right."""
-    from coreact.bench.gazetteer import choose
     from coreact.bench.harm import everyday_tasks, measure, search_tasks
     from coreact.worlds import gazetteer as make_world
+    from coreact.worlds.choosing import choose
 
     world = make_world()
     reports = [measure("everyday tools", everyday_tasks(n, seed=seed))]

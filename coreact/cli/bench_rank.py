@@ -77,11 +77,11 @@ def rank(
     """Rank candidate actions by each generator's rubrics and compare with the passages that they find."""
     try:
         from coreact.bench.rank.arms import ASKING, Workshop
-        from coreact.bench.rank.journal import Journal
-        from coreact.bench.rank.points import sampled_by
         from coreact.bench.rank.replies import read_replies, replied_model, requests
         from coreact.bench.rank.rubrics import Attempt
         from coreact.bench.rank.run import Points, compare
+        from coreact.trace.journal import Journal
+        from coreact.train.branch.scripted import sampled_by
     except ImportError as error:
         raise MissingExtraError("The bench", extra="bench") from error
     chosen = [arm.strip() for arm in arms.split(",") if arm.strip()]

@@ -130,10 +130,10 @@ def calibrate(
     _check_extra()
     from coreact.bench.qualify.datasets import load_cases
     from coreact.bench.qualify.figures import reliability_figure
-    from coreact.bench.qualify.lines import write_whole
     from coreact.bench.qualify.run import plan, read_rulings, scored, settings_of
     from coreact.bench.qualify.sampling import ordered, split
     from coreact.judge.calibration import calibrate as fit
+    from coreact.trace.lines import write_whole
 
     console = Console(stderr=as_json)
     if (judgements is None) == (data is None):

@@ -196,8 +196,8 @@ def _opened(path: Path) -> RubricBundle:
 def _anchors(path: Path) -> list[AnchorPair]:
     from pydantic import ValidationError
 
-    from coreact.bench.qualify.lines import json_lines, read_bytes
     from coreact.generate.anchors import AnchorPair
+    from coreact.trace.lines import json_lines, read_bytes
 
     found = []
     for line in json_lines(path, read_bytes(path)):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # a command line that starts quickly imports LangChain only t
     from langchain_core.language_models import BaseChatModel
     from langchain_core.tools import BaseTool
 
-    from coreact.train.card import Measured
+    from coreact.train.searcher.card import Measured
 
 train_app = typer.Typer(help="Training on this machine.", no_args_is_help=True)
 
@@ -47,10 +47,10 @@ def searcher(
         find_spec(package) is None for package in _NEEDED
     ):  # before the demonstrations, which take minutes
         raise MissingExtraError("Training the searcher", extra="train")
-    from coreact.train.card import write_card
-    from coreact.train.entity_split import by_country
-    from coreact.train.searcher import LICENCE, NAME, Settings, count_parameters, export, fit, prepare
-    from coreact.train.sft import Schedule, read_log
+    from coreact.train.searcher.card import write_card
+    from coreact.train.searcher.entity_split import by_country
+    from coreact.train.searcher.loop import Schedule, read_log
+    from coreact.train.searcher.making import LICENCE, NAME, Settings, count_parameters, export, fit, prepare
     from coreact.worlds import gazetteer
 
     chosen = {"worlds": worlds, "questions": questions, "seed": seed}
@@ -107,9 +107,9 @@ def _agents() -> Any:
 def _measure(gguf: Path, n: int, seed: int, folder: Path) -> Iterator[Measured]:
     """Plain and guided on two-hop questions about held-out countries, with each budget of tool calls."""
     from coreact.bench.statistics import interval
-    from coreact.train.card import Measured
-    from coreact.train.measuring import FIGURES, choose, measure
-    from coreact.train.searcher import held_out_world
+    from coreact.train.searcher.card import Measured
+    from coreact.train.searcher.making import held_out_world
+    from coreact.train.searcher.measuring import FIGURES, choose, measure
 
     world = held_out_world()
     chosen = choose(world, n=n, seed=seed)

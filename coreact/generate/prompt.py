@@ -18,6 +18,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Literal, NamedTuple
 
+from coreact.generate.sheet import SHEET, sheet
 from coreact.judge.transcript import UNTRUSTED, Section, excerpt, fenced, told
 from coreact.rubric import State, ToolContract
 from coreact.rubric.canonical import digest
@@ -25,9 +26,10 @@ from coreact.rubric.rubric import Rubric
 from coreact.rubric.text import render_rubric
 from coreact.rubric.words import words
 
-Form = Literal["records", "lines"]
+Form = Literal["records", "lines", "sheet"]
 """How a model writes criteria. `records`: JSON by schema, each with its check where one exists; `lines`:
-`1. [0.4] …`, one criterion a line, whose checks are read off the sentences."""
+`1. [0.4] …`, one criterion a line, whose checks are read off the sentences; `sheet`: lines as well, for a
+small model, which is shown one page instead of the trajectory and points at what stands there."""
 
 BUILDER = 2
 """Version of the code below, part of every prompt's version: raise it when bytes change."""
@@ -74,6 +76,14 @@ class Prompt(NamedTuple):
     """Short hash of templates and builder; equal for all prompts built in one way."""
 
 
+def chat(prompt: Prompt) -> list[dict[str, str]]:
+    """The prompt as the messages that a model gets, in a running agent and in training alike."""
+    return [
+        {"role": "system", "content": prompt.instructions},
+        {"role": "user", "content": prompt.material},
+    ]
+
+
 @lru_cache(maxsize=64)
 def template(name: str) -> Template:
     """The template `prompts/NAME.md`.
@@ -97,12 +107,14 @@ def step_prompt(
 
     Args:
         state: the state that the action is taken in.
-        form: how the criteria are to be written.
+        form: how the criteria are to be written; a sheet is of one size, and takes no examples.
         exemplars: rubrics of similar questions; of a long one the question and the criteria are cut.
         observation_chars: most characters of one observation.
         max_chars: characters of the trajectory from which on its oldest observations are shortened.
     """
     written = template(f"step_{form}")
+    if form == "sheet":
+        return Prompt(written.text, sheet(state).text, step_version(form))
     sections = trajectory(state, observation_chars=observation_chars, max_chars=max_chars)
     shown = [*sections, *_examples(exemplars, frozenset(words(state.question)))]
     return Prompt(
@@ -114,6 +126,8 @@ def step_prompt(
 
 def step_version(form: Form) -> str:
     """Version of the prompts that `step_prompt` builds in this form."""
+    if form == "sheet":
+        return _short(json.dumps([SHEET, template("step_sheet").version]))
     return _short(json.dumps([BUILDER, template(f"step_{form}").version, UNTRUSTED]))
 
 

@@ -15,34 +15,22 @@ what follows a tag, and a failure is an error instead of an empty text.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from pydantic import BaseModel
 
-from coreact.errors import RubricParseError
-from coreact.generate.admission import Admitted, Proposed, admitted
-from coreact.generate.compiling import compiled
 from coreact.generate.generator import NoRubricError, Written
-from coreact.generate.prompt import EXAMPLE_NAMES, Exemplar, Form, Prompt, step_prompt, step_version
+from coreact.generate.prompt import Exemplar, Form, Prompt, step_prompt, step_version
+from coreact.generate.reading import READER, Read, let_in, read_reply
 from coreact.generate.reply import proposals, reply_for
 from coreact.judge.failure import Throttle
 from coreact.judge.replies import UnreadableError
 from coreact.judge.structured import Asked, Output, ReplyError, StructuredModel
 from coreact.rubric import Criterion, Rubric, State
 from coreact.rubric.canonical import digest
-from coreact.rubric.remarks import Problem, Remark
-from coreact.rubric.text import NO_CRITERION, TOO_MANY, parse_rubric
-
-_READ_CHARS = 16_000
-_READ_LINES = 200
-_BAD_LINES = 20  # after so many a reply is no rubric with flaws, and each costs reading it again
-_MARK = re.compile(r"\s{0,8}(?:\d{1,3}[.)]|[-*•])\s{1,8}")
-
-READER = 1
-"""Version of how replies are read, part of a generator's version."""
+from coreact.rubric.remarks import Remark
 
 
 class PromptedGenerator:
@@ -53,7 +41,7 @@ class PromptedGenerator:
     Args:
         model: the chat model. It should not be the judge's.
         form: `records`: JSON by schema, each criterion with its check; `lines`: one criterion a line, as
-            Co-ReAct's generators write them.
+            Co-ReAct's generators write them; `sheet`: lines that point at what stands on one page.
         exemplars: rubrics of similar questions for a state, such as a bank's; None: none.
         secrets: texts for a state that no criterion may hold, such as the gold answer in training.
         observation_chars: most characters of one observation.
@@ -78,7 +66,7 @@ class PromptedGenerator:
         self._asker = StructuredModel(
             model, output=output, attempts=attempts, timeout=timeout, throttle=throttle
         )
-        self._form: Form = form
+        self.form: Form = form
         self._exemplars = exemplars
         self._secrets = secrets
         self._observation_chars = observation_chars
@@ -103,7 +91,7 @@ class PromptedGenerator:
         """What the model is asked in this state."""
         return step_prompt(
             state,
-            form=self._form,
+            form=self.form,
             exemplars=self._exemplars(state) if self._exemplars is not None else (),
             observation_chars=self._observation_chars,
             max_chars=self._max_chars,
@@ -117,7 +105,7 @@ class PromptedGenerator:
         """
         prompt, reading = self.prompt(state), _Reading(self, state)
         try:
-            if self._form == "lines":
+            if self.form != "records":
                 lines = self._asker.ask_text(prompt.instructions, prompt.material, reading.lines)
                 return reading.written(lines)
             reply = reply_for(state)
@@ -131,7 +119,7 @@ class PromptedGenerator:
         # In a thread: exemplars may come from a file or a model.
         prompt, reading = await asyncio.to_thread(self.prompt, state), _Reading(self, state)
         try:
-            if self._form == "lines":
+            if self.form != "records":
                 lines = await self._asker.aask_text(prompt.instructions, prompt.material, reading.lines)
                 return reading.written(lines)
             reply = reply_for(state)
@@ -140,15 +128,13 @@ class PromptedGenerator:
         except ReplyError as error:
             raise reading.failure(error) from error
 
-    def admit(self, drafts: Sequence[Proposed], state: State) -> Admitted:
-        """What of these proposals may guide in this state."""
-        secrets = self._secrets(state) if self._secrets is not None else ()
-        copied = [name for name in EXAMPLE_NAMES if not state.knows(name)]
-        return admitted(drafts, source=self.id, state=state, secrets=(*secrets, *copied))
+    def secrets(self, state: State) -> Sequence[str]:
+        """Texts that no criterion of this state may hold."""
+        return self._secrets(state) if self._secrets is not None else ()
 
 
 class _Reading:
-    """One reply being read: what was let in of the last one, and all that was remarked."""
+    """Replies being read: what was let in of the last one, and all that was remarked."""
 
     def __init__(self, generator: PromptedGenerator, state: State) -> None:
         self._generator = generator
@@ -162,69 +148,28 @@ class _Reading:
         Raises:
             UnreadableError: it holds none, or none that may guide.
         """
-        problem = self._let_in(self._readable(text))
+        problem = self._keep(
+            read_reply(
+                text,
+                self._state,
+                form=self._generator.form,
+                source=self._generator.id,
+                secrets=self._generator.secrets(self._state),
+            )
+        )
         if problem is not None:
             raise UnreadableError(problem)
 
-    def _readable(self, text: str) -> list[Proposed]:
-        """The criteria in a text; a line that is none costs that line, and the remark says why."""
-        lines = self._weighted(text[:_READ_CHARS].splitlines()[:_READ_LINES])
-        for _ in range(_BAD_LINES):
-            try:
-                return [Proposed(one.text, one.weight) for one in parse_rubric("\n".join(lines))]
-            except RubricParseError as error:
-                at = (error.line or 1) - 1
-                if error.reason == NO_CRITERION or at >= len(lines):
-                    self._remarks.append(Remark(deed="refused", reason=error.reason, problem="unreadable"))
-                    raise UnreadableError("it is not a list of lines like `1. [0.4] criterion`") from error
-                if error.reason == TOO_MANY:
-                    self._remarks.append(Remark(deed="dropped", reason=error.reason, problem="too_many"))
-                    lines = lines[:at]
-                    continue
-                problem: Problem = "weight" if "weight" in error.reason else "unreadable"
-                self._remarks.append(Remark.about(lines[at], "dropped", error.reason, problem))
-                del lines[at]
-        reason = f"more than {_BAD_LINES} lines of it cannot be read"
-        self._remarks.append(Remark(deed="refused", reason=reason, problem="unreadable"))
-        raise UnreadableError("most of its lines are not like `1. [0.4] criterion`")
-
-    def _weighted(self, lines: list[str]) -> list[str]:
-        """The lines as they are; where a list has no weight at all, its items weigh alike."""
-        marks = [_MARK.match(line) for line in lines]
-        items = [line[mark.end() :] for line, mark in zip(lines, marks, strict=True) if mark]
-        if not items or any(item.startswith(("[", "【", "［", "*", "_")) for item in items):
-            return lines
-        reason = f"{len(items)} criteria without weights: all weigh alike"
-        self._remarks.append(Remark(deed="repaired", reason=reason, problem="weight"))
-        return [
-            f"{line[: mark.end()]}[1] {line[mark.end() :]}" if mark else line
-            for line, mark in zip(lines, marks, strict=True)
-        ]
-
     def record(self, reply: BaseModel) -> str | None:
         """Read criteria in the record form; says what is wrong with them, or None."""
-        return self._let_in(proposals(reply))
+        drafts = proposals(reply)
+        secrets = self._generator.secrets(self._state)
+        return self._keep(let_in(drafts, self._state, source=self._generator.id, secrets=secrets))
 
-    def _let_in(self, drafts: Sequence[Proposed]) -> str | None:
-        found = self._generator.admit(drafts, self._state)
-        self._remarks.extend(found.remarks)
-        self._criteria = tuple(self._compiled(one) for one in found.criteria)
-        if self._criteria:
-            return None
-        if not drafts:
-            return "it holds no criterion"
-        # Our words for what is wrong, never the model's own text.
-        problems = sorted({one.problem for one in found.remarks if one.problem})
-        return f"none of its criteria can be used ({', '.join(problems)})"
-
-    def _compiled(self, criterion: Criterion) -> Criterion:
-        if criterion.check is not None:
-            return criterion
-        read = compiled(criterion, self._state)
-        if read.check is not None:
-            reason = f"decided by code: {read.check.kind}"
-            self._remarks.append(Remark.about(criterion.text, "compiled", reason))
-        return read
+    def _keep(self, read: Read) -> str | None:
+        self._remarks.extend(read.remarks)
+        self._criteria = read.criteria
+        return read.problem
 
     def written(self, asked: Asked[Any]) -> Written:
         """The rubric of what was read."""

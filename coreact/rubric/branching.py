@@ -26,6 +26,15 @@ class Candidate(Record):
     """Who proposed it: a model, a policy, a perturbation."""
 
 
+class JudgeRanking(Record):
+    """The order in which one judge put the candidates of a point."""
+
+    judge: str = Field(min_length=1)
+    """Id of the judge, with its version."""
+    ranks: tuple[float, ...]
+    """By the candidates' position, 1 is best; ties share the mean of their places."""
+
+
 class BranchingPoint(Record):
     """A decision with several candidates of known worth."""
 
@@ -36,12 +45,17 @@ class BranchingPoint(Record):
     """Where the gains were measured."""
     state: State
     candidates: tuple[Candidate, ...] = Field(min_length=2)
+    rankings: tuple[JudgeRanking, ...] = ()
+    """Who ranked the candidates, where their worth was agreed on and not measured; a gain is then minus the
+    candidate's rank in the consensus."""
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         keys = [digest(one.action.model_dump(exclude={"call": {"id"}})) for one in self.candidates]
         if len(set(keys)) != len(keys):
             raise ValueError("two candidates of a branching point are the same action")
+        if any(len(one.ranks) != len(self.candidates) for one in self.rankings):
+            raise ValueError("a ranking has not one rank for each candidate")
         return self
 
     @property

@@ -1,4 +1,4 @@
-"""The searcher's tokenizer: byte-level BPE that llama.cpp can repeat, and conversations as token ids.
+"""The tokenizer of models that begin from nothing: byte-level BPE that llama.cpp can repeat, and its chat.
 
 A name must be cut the same way wherever it stands, or copying it is not copying: `London` opens a query right
 after a quote, and follows a space in a passage. So merges are learned on text in which a space belongs to a
@@ -10,14 +10,12 @@ joins a space to them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from coreact.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-
-    from coreact.train.demonstrations import Demonstration
 
 START, END, PAD = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
 SPECIAL = (PAD, START, END)
@@ -34,16 +32,6 @@ TEMPLATE = (
 _LEARNING_SPLIT = r" ?[a-z]+| |[A-Z]?[a-z]+|[A-Z]+|\p{L}+|\p{N}+|[^\s\p{L}\p{N}]+|\s+"
 
 
-class Tokens(NamedTuple):
-    """A conversation as the model reads it."""
-
-    ids: list[int]
-    learned: list[bool]
-    """Of each token, whether it is to be predicted: it stands in a reply that shows the right action."""
-    prompt: list[bool]
-    """Of each token, whether it stands in a system or user turn. A wrong reply is neither."""
-
-
 def train_tokenizer(texts: Iterable[str], *, size: int) -> Tokenizer:
     """Learn a tokenizer of at most `size` tokens, 259 or more of which are bytes and special tokens.
 
@@ -53,7 +41,7 @@ def train_tokenizer(texts: Iterable[str], *, size: int) -> Tokenizer:
     try:
         from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     except ImportError as missing:
-        raise MissingExtraError("Training the searcher", extra="train") from missing
+        raise MissingExtraError("Training a tokenizer", extra="train") from missing
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -77,21 +65,3 @@ def chat_text(turns: Sequence[dict[str, str]], *, reply: bool = False) -> str:
     """The turns as one text, as the template writes them; with `reply`, up to where a reply begins."""
     text = "".join(f"{START}{turn['role']}\n{turn['content']}{END}\n" for turn in turns)
     return f"{text}{START}assistant\n" if reply else text
-
-
-def encode(tokenizer: Tokenizer, demonstration: Demonstration) -> Tokens:
-    """The token ids of a demonstration, and which of them are learned."""
-    ids: list[int] = []
-    learned: list[bool] = []
-    prompt: list[bool] = []
-    for place, turn in enumerate(demonstration.turns):
-        # Special tokens cut the text, so pieces between them may be cut one by one.
-        head = tokenizer.encode(f"{START}{turn['role']}\n").ids
-        body = tokenizer.encode(f"{turn['content']}{END}").ids
-        tail = tokenizer.encode("\n").ids
-        ids += [*head, *body, *tail]
-        wanted = place in demonstration.learned
-        learned += [False] * len(head) + [wanted] * len(body) + [False] * len(tail)
-        theirs = turn["role"] != "assistant"
-        prompt += [False] * len(head) + [theirs] * len(body) + [False] * len(tail)
-    return Tokens(ids, learned, prompt)

@@ -15,10 +15,10 @@ from langchain_core.tools import BaseTool
 
 from coreact.bench.arms import arms_named
 from coreact.bench.experiment import Ended, Experiment, Outcome, Session, run_experiment
-from coreact.bench.gazetteer import choose
 from coreact.bench.records import Arm, Episode, Metric, Suite, Task
 from coreact.cli.recipes import load_agent
 from coreact.worlds import Corpus, Question, World, exact_answer, gazetteer, gold_share
+from coreact.worlds.choosing import choose
 from coreact.worlds.searcher import StochasticSearcher
 
 SESSION = Session(

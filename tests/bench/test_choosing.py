@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from coreact.bench.gazetteer import choose
 from coreact.worlds import World
+from coreact.worlds.choosing import choose
 
 
 @pytest.mark.parametrize("hops", [2, 3])

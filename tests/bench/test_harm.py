@@ -7,12 +7,12 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from coreact.bench.gazetteer import choose
 from coreact.bench.harm import everyday_tasks, measure, search_tasks
 from coreact.cli.bench import bench_app
 from coreact.rubric import Criterion, DoesNotStop, Rubric, Stops
 from coreact.testing import ScriptedGenerator
 from coreact.worlds import gazetteer
+from coreact.worlds.choosing import choose
 
 FAMILIES = {"arithmetic", "table", "files", "polling", "paging", "dice", "parallel"}
 

@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 from coreact.local import LocalServer, check_gguf
-from coreact.train.demonstrations import demonstrations
 from coreact.train.gguf_file import write_gguf
-from coreact.train.induction import plant
-from coreact.train.renaming import renamed
-from coreact.train.sft import Shape, new_model
+from coreact.train.llama import Shape, new_model
+from coreact.train.searcher.demonstrations import demonstrations
+from coreact.train.searcher.induction import plant
+from coreact.train.searcher.renaming import renamed
 from coreact.train.tokenizing import chat_text, train_tokenizer
 
 torch = pytest.importorskip("torch", reason="needs the extra `train`")

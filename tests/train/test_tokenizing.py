@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 pytest.importorskip("tokenizers", reason="needs the extra `train`")
 
-from coreact.train.demonstrations import Demonstration
-from coreact.train.tokenizing import chat_text, encode, train_tokenizer
+from coreact.train.searcher.demonstrations import Demonstration
+from coreact.train.searcher.encoding import encode
+from coreact.train.tokenizing import chat_text, train_tokenizer
 
 TEXTS = [
     "The capital of Kenya is Nairobi. Nairobi lies in Kenya. The currency of Kenya is the Kenyan Shilling.",

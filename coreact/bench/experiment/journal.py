@@ -16,10 +16,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from coreact.bench.experiment.records import Key, Manifest, Outcome
-from coreact.bench.qualify.lines import write_whole
-from coreact.bench.rank.journal import Journal
 from coreact.errors import ConfigError, ExperimentMismatchError, LabelFileError
 from coreact.rubric.canonical import digest
+from coreact.trace.journal import Journal
+from coreact.trace.lines import write_whole
 
 MANIFEST, EPISODES, TRACES = "manifest.json", "episodes.jsonl", "traces.db"
 

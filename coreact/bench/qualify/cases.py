@@ -13,12 +13,12 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from coreact.bench.qualify.lines import json_lines, read_bytes, write_whole
 from coreact.errors import LabelFileError
 from coreact.judge.records import Status
 from coreact.judge.scoring.settling import CREDIT
 from coreact.rubric import Action, Criterion, Record, State, Step
 from coreact.rubric.canonical import digest, text_digest
+from coreact.trace.lines import json_lines, read_bytes, write_whole
 
 LabelStatus = Literal["met", "partial", "unmet", "not_applicable"]
 

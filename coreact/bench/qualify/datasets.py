@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from coreact.bench.qualify.cases import CaseSet, JudgeCase, Label, LabelStatus, case_set, read_cases
-from coreact.bench.qualify.lines import Line, json_lines, read_bytes
 from coreact.errors import LabelFileError
 from coreact.rubric import Action, Criterion, Observation, Step, ToolCall
+from coreact.trace.lines import Line, json_lines, read_bytes
 
 
 def load_cases(path: Path) -> CaseSet:

@@ -16,7 +16,6 @@ from markupsafe import Markup
 
 from coreact.bench.qualify.cases import Label
 from coreact.bench.qualify.figures import confusion_figure, harms_figure, reliability_figure
-from coreact.bench.qualify.lines import write_whole
 from coreact.bench.qualify.metrics import Agreement, Item, Row, agreement, broken_down, paired
 from coreact.bench.qualify.probes import harms, length_slope
 from coreact.bench.qualify.run import Ask, Ruled, Settings
@@ -25,6 +24,7 @@ from coreact.judge.calibration import Reliability, reliability
 from coreact.judge.qualification import HARMS, Bar, Measured, Qualification
 from coreact.judge.records import Cost, Status
 from coreact.rubric import Record
+from coreact.trace.lines import write_whole
 
 AGREED: dict[str, str] = {
     "decided": "coverage",

@@ -18,7 +18,6 @@ from typing import Literal, NamedTuple
 from pydantic import ValidationError
 
 from coreact.bench.qualify.cases import CaseSet, JudgeCase, Label, label_credit
-from coreact.bench.qualify.lines import json_lines, read_bytes
 from coreact.bench.qualify.variants import CHANGES, Variant
 from coreact.errors import ConfigError, JudgingError
 from coreact.judge.calibration import Scored, criteria_digest, verdict_score
@@ -27,6 +26,7 @@ from coreact.judge.records import Cause, Cost, Verdict
 from coreact.judge.runner import Judge, undecided
 from coreact.rubric import Record
 from coreact.rubric.canonical import digest
+from coreact.trace.lines import json_lines, read_bytes
 
 _PASSING: frozenset[Cause | None] = frozenset({"transport", "rate_limit", "budget", "bug"})
 _HOPELESS: frozenset[Cause | None] = frozenset({"transport", "rate_limit", "bug"})

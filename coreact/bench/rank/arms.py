@@ -21,7 +21,6 @@ from functools import cached_property
 from langchain_core.language_models import BaseChatModel
 
 from coreact.bench.rank.fitting import Fitted, fitted
-from coreact.bench.rank.journal import Journal
 from coreact.bench.rank.rubrics import Attempt, Kept, Watch, unwatched
 from coreact.bench.writers import prompted
 from coreact.errors import ConfigError, GenerationError
@@ -32,6 +31,7 @@ from coreact.generate.gate.gated import GatedGenerator
 from coreact.generate.prompt import Form
 from coreact.rubric import State
 from coreact.rubric.branching import BranchingPoint
+from coreact.trace.journal import Journal
 
 SEVERAL = 2
 """Least calls that a question of these worlds takes: their agents have one tool, and use it repeatedly."""

@@ -19,10 +19,10 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import ConfigDict, ValidationError
 
-from coreact.bench.qualify.lines import json_lines, read_bytes
 from coreact.generate.prompt import Form, step_prompt
 from coreact.rubric import Record
 from coreact.rubric.branching import BranchingPoint
+from coreact.trace.lines import json_lines, read_bytes
 
 
 class Reply(Record):

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter
 
-from coreact.bench.rank.journal import Journal
 from coreact.errors import Cause, GenerationError
 from coreact.generate.generator import NoRubricError, RubricGenerator, RubricRefusedError, Written
 from coreact.judge import Cost
 from coreact.rubric import Record, Rubric, State
 from coreact.rubric.branching import BranchingPoint
 from coreact.rubric.remarks import Remark
+from coreact.trace.journal import Journal
 
 _PASSING: frozenset[Cause | None] = frozenset({"transport", "rate_limit", "bug"})
 _GIVE_UP = 5  # failures in a row of a model that cannot be reached

@@ -23,14 +23,14 @@ from coreact.bench.rank.figures import (
     tied,
     unguided,
 )
-from coreact.bench.rank.journal import Journal
-from coreact.bench.rank.points import Sampler, collect, parts
 from coreact.bench.rank.rubrics import Attempt, write_rubrics
 from coreact.errors import ConfigError
 from coreact.generate.gate.benefit import Tally, outcomes_from, tallied
 from coreact.judge.runner import Judge
 from coreact.rubric import Record
 from coreact.rubric.branching import BranchingPoint
+from coreact.trace.journal import Journal
+from coreact.train.branch.scripted import Sampler, collect, parts
 from coreact.worlds import World
 
 Half = Literal["dev", "all"]

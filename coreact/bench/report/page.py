@@ -14,9 +14,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from coreact.bench.qualify.lines import write_whole
 from coreact.bench.report.figures import Report
 from coreact.bench.report.plots import cost_plot, interval_plot
+from coreact.trace.lines import write_whole
 
 MOST = 200
 """Most episodes that went wrong on the page; the JSON file has all."""

@@ -13,9 +13,9 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
 
-from coreact.bench.qualify.lines import Line, json_lines, read_bytes
 from coreact.errors import LabelFileError
 from coreact.rubric import digest
+from coreact.trace.lines import Line, json_lines, read_bytes
 
 
 class Identified(Protocol):

@@ -25,7 +25,7 @@ from coreact.bench.suites.rubrics import RubricSuite
 from coreact.bench.suites.short_answers import bamboogle, gaia, strategyqa
 from coreact.errors import ConfigError, LabelFileError
 from coreact.judge import Judge
-from coreact.train.entity_split import by_country
+from coreact.train.searcher.entity_split import by_country
 from coreact.worlds import World, gazetteer, load_documents, load_fanout, load_world
 from coreact.worlds.fanout import answer_strings
 

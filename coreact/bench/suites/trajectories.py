@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 
 from pydantic import Field
 
-from coreact.bench.qualify.lines import Line
 from coreact.bench.suites.reading import located, objects, parsed, records, text_of
 from coreact.errors import LabelFileError
 from coreact.judge import Judge, judgement
 from coreact.judge.consult import consult
 from coreact.judge.runner import run_checks, undecided
 from coreact.rubric import Action, Observation, Record, Rubric, State, Step, ToolCall
+from coreact.trace.lines import Line
 
 _ACT = re.compile(r"\s*(\w+)\s*\[(.*)\]\s*", re.DOTALL)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from coreact.bench.rank.journal import Journal
 from coreact.bench.rank.rubrics import Attempt, Kept, write_rubrics
 from coreact.errors import GenerationError, LabelFileError
 from coreact.generate.generator import NoRubricError, RubricRefusedError
@@ -16,6 +15,7 @@ from coreact.rubric import Action, Criterion, Observation, Rubric, State, Step, 
 from coreact.rubric.branching import BranchingPoint, Candidate
 from coreact.rubric.remarks import Remark
 from coreact.testing import ScriptedGenerator
+from coreact.trace.journal import Journal
 
 RUBRIC = Rubric(criteria=(Criterion(id="a", text="Answer now.", check=Stops()),))
 OTHER = Rubric(criteria=(Criterion(id="b", text="Do not answer."),))

@@ -9,12 +9,12 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage
 
 from coreact.bench.rank.arms import ARMS, ASKING, FITTED, Workshop
-from coreact.bench.rank.journal import Journal
 from coreact.bench.rank.rubrics import Attempt
 from coreact.bench.rank.run import Points, compare
 from coreact.errors import ConfigError
 from coreact.rubric.branching import BranchingPoint
 from coreact.testing import ScriptedJudge, ScriptedModel
+from coreact.trace.journal import Journal
 from coreact.worlds import World, gazetteer
 
 RUBRIC = """1. [0.6] Do not answer yet.

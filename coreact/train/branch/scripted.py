@@ -24,13 +24,13 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import BaseTool
 
-from coreact.bench.gazetteer import choose
 from coreact.generate.entities import entities
 from coreact.host.messages import Contracts, StateReader, actions_of
 from coreact.rubric import Action, State, ToolCall, ToolContract
 from coreact.rubric.branching import BranchingPoint, Candidate
 from coreact.rubric.words import fold
 from coreact.worlds import Corpus, Passage, Question, World, gold_share
+from coreact.worlds.choosing import choose
 from coreact.worlds.multihop import Halves, halves
 
 LIMIT = 4

@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 from coreact.cli.train import train_app
 from coreact.errors import ConfigError
 from coreact.local import check_gguf
-from coreact.train.card import Measured, write_card
-from coreact.train.demonstrations import Searcher
-from coreact.train.entity_split import by_country
-from coreact.train.measuring import choose, measure
-from coreact.train.searcher import Settings, held_out_world, prepare
-from coreact.train.sft import Progress, Schedule
+from coreact.train.searcher.card import Measured, write_card
+from coreact.train.searcher.demonstrations import Searcher
+from coreact.train.searcher.entity_split import by_country
+from coreact.train.searcher.loop import Progress, Schedule
+from coreact.train.searcher.making import Settings, held_out_world, prepare
+from coreact.train.searcher.measuring import choose, measure
 from coreact.worlds import Corpus
 
 pytest.importorskip("torch", reason="needs the extra `train`")
@@ -30,7 +30,7 @@ TINY = ["--worlds", "1", "--questions", "12", "--measure", "0"]
 def test_the_command_makes_a_model_file_and_goes_on_where_it_stopped(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coreact.train.searcher.HELD_OUT_EPISODES", 2)
+    monkeypatch.setattr("coreact.train.searcher.making.HELD_OUT_EPISODES", 2)
     first = CliRunner().invoke(train_app, [*TINY, "--folder", str(folder), "--steps", "2"])
     assert first.exit_code == 0, first.output
     assert "step 2 of 2" in first.output

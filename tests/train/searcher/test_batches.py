@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coreact.train.batches import DRILL_TOKENS, Batches, drill
-from coreact.train.tokenizing import Tokens
+from coreact.train.searcher.batches import DRILL_TOKENS, Batches, drill
+from coreact.train.searcher.encoding import Tokens
 
 pytest.importorskip("torch", reason="needs the extra `train`")
 

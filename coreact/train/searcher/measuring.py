@@ -17,7 +17,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, ToolMessage
 
 from coreact.rubric import Record
-from coreact.train.demonstrations import BuildAgent
+from coreact.train.searcher.demonstrations import BuildAgent
 from coreact.worlds import Corpus, Question, World, contains_answer, exact_answer, gold_share
 
 FIGURES = ("gold_share", "all_gold", "exact", "contains", "seconds")

@@ -17,12 +17,14 @@ from pydantic import Field
 
 from coreact.errors import ConfigError
 from coreact.rubric import Record
-from coreact.train.demonstrations import BuildAgent, Demonstration, Mix, demonstrations
-from coreact.train.entity_split import by_country
-from coreact.train.induction import plant
-from coreact.train.renaming import renamed
-from coreact.train.sft import Progress, Schedule, Shape, load_weights, new_model, train
-from coreact.train.tokenizing import Tokens, encode, train_tokenizer
+from coreact.train.llama import Shape, new_model
+from coreact.train.searcher.demonstrations import BuildAgent, Demonstration, Mix, demonstrations
+from coreact.train.searcher.encoding import Tokens, encode
+from coreact.train.searcher.entity_split import by_country
+from coreact.train.searcher.induction import plant
+from coreact.train.searcher.loop import Progress, Schedule, load_weights, train
+from coreact.train.searcher.renaming import renamed
+from coreact.train.tokenizing import train_tokenizer
 from coreact.worlds import World, gazetteer
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from coreact.train.induction import plant
-from coreact.train.sft import Shape, new_model
+from coreact.train.llama import Shape, new_model
+from coreact.train.searcher.induction import plant
 
 torch = pytest.importorskip("torch", reason="needs the extra `train`")
 

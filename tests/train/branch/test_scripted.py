@@ -11,10 +11,10 @@ import pytest
 from coreact_tools import corpus_tools
 from langchain_core.messages import AIMessage, BaseMessage
 
-from coreact.bench.rank.points import LIMIT, collect, parts, sampled_by
 from coreact.rubric import Action, ToolCall
 from coreact.rubric.branching import BranchingPoint, Candidate
 from coreact.testing import ScriptedModel, call
+from coreact.train.branch.scripted import LIMIT, collect, parts, sampled_by
 from coreact.worlds import Corpus, Hop, Passage, Question, World, gazetteer, load_world
 
 PASSAGES = (

@@ -14,7 +14,7 @@ import pytest
 from coreact_tools import corpus_tools
 
 from coreact.local import LocalChatModel
-from coreact.train.demonstrations import Demonstration, Mix, Searcher, demonstrations, episode
+from coreact.train.searcher.demonstrations import Demonstration, Mix, Searcher, demonstrations, episode
 from coreact.worlds import Corpus, Question, gold_share
 
 FAULTLESS = Mix(mistakes=0.0, both_tools=0.0, passages=(3,), tool_calls=(4,))

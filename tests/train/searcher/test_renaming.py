@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from coreact.train.renaming import renamed
+from coreact.train.searcher.renaming import renamed
 from coreact.worlds import Corpus, World
 
 

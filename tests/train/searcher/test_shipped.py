@@ -7,7 +7,7 @@ from langchain_core.messages import ToolMessage
 
 from coreact.cli.models import SEARCHER, open_model
 from coreact.cli.recipes import load_agent
-from coreact.train.entity_split import by_country
+from coreact.train.searcher.entity_split import by_country
 from coreact.worlds import Corpus, gazetteer, gold_share
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from coreact.errors import ConfigError
-from coreact.train.sft import Schedule, Shape, load_weights, new_model, read_log, share_right, train
-from coreact.train.tokenizing import Tokens
+from coreact.train.llama import Shape, new_model
+from coreact.train.searcher.encoding import Tokens
+from coreact.train.searcher.loop import Schedule, load_weights, read_log, share_right, train
 
 torch = pytest.importorskip("torch", reason="needs the extra `train`")
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from coreact.train.entity_split import EntitySplit, by_country, is_held_out
-from coreact.train.searcher import training_world
+from coreact.train.searcher.entity_split import EntitySplit, by_country, is_held_out
+from coreact.train.searcher.making import training_world
 
 
 @pytest.fixture(scope="module")

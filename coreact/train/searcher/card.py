@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from coreact.rubric import Record
 
 if TYPE_CHECKING:
-    from coreact.train.searcher import Settings
-    from coreact.train.sft import Progress, Schedule
+    from coreact.train.searcher.loop import Progress, Schedule
+    from coreact.train.searcher.making import Settings
 
 
 class Measured(Record):

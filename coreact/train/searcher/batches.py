@@ -12,7 +12,8 @@ from random import Random
 from typing import Any
 
 from coreact.errors import ConfigError
-from coreact.train.tokenizing import SPECIAL, Tokens
+from coreact.train.searcher.encoding import Tokens
+from coreact.train.tokenizing import SPECIAL
 
 DRILL_TOKENS = 64
 """Length of a drill."""

@@ -15,8 +15,8 @@ from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
-from coreact.bench.qualify.lines import json_lines, read_bytes
 from coreact.rubric import Record
+from coreact.trace.lines import json_lines, read_bytes
 
 R = TypeVar("R", bound=Record)
 
