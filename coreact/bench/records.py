@@ -16,6 +16,7 @@ from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from pydantic import Field
 
+from coreact.generate import RubricGenerator
 from coreact.guide import Replay
 from coreact.rubric import Record
 from coreact.trace import Recorder
@@ -135,6 +136,8 @@ class Setup:
     seed: int
     writer: BaseChatModel
     """The model that writes rubrics, critiques and reflections, where the arm has them written."""
+    generator: RubricGenerator | None = None
+    """The trained generator, for arms that are guided by one."""
     recorder: Recorder | None = None
     """Where judged steps go, for arms that judge any."""
     replay: Replay | None = None

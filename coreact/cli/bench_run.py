@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from coreact.cli.bench_looking import require_extra, show
+from coreact.cli.generators import ABOUT, ABOUT_FORM, HEURISTIC, chosen_generator
 from coreact.cli.models import LOCAL, open_model, seeded
 from coreact.cli.recipes import load_agent
 from coreact.cli.run import INTERRUPTED
@@ -51,6 +52,8 @@ def run(
     writer: Annotated[
         str | None, typer.Option(help="Another model that writes rubrics, critiques and reflections.")
     ] = None,
+    generator: Annotated[str, typer.Option(help=f"{ABOUT} For the arms `trained …`.")] = HEURISTIC,
+    generator_form: Annotated[str | None, typer.Option(help=ABOUT_FORM)] = None,
     judge: Annotated[
         str | None, typer.Option(help="A model that measures, where the suite needs one.")
     ] = None,
@@ -100,11 +103,15 @@ def run(
             open_model(model, gguf=gguf, world=getattr(opened, "world", None), **known)
         )
         author = None if writer is None else stack.enter_context(open_model(writer, **known))
+        trained = stack.enter_context(
+            chosen_generator(generator, form=generator_form, threads=threads, parallel=concurrency)
+        )
         settings = {
             "model": model if gguf is None else f"{model}:{gguf.name}",
             "temperature": temperature,
             "writer": writer,
             "judge": judge,
+            "generator": None if trained is None else trained.id,
             "own_tasks": own_tasks,
         }
         experiment = Experiment(
@@ -113,6 +120,7 @@ def run(
             tasks=draw(opened, n=n, seeds=range(seeds), own=own_tasks),
             model=seeded(chat),
             writer=None if author is None else seeded(author),
+            generator=trained,
             tool_calls=tool_calls,
             shown=shown,
             folder=out or _folder(opened.name, model),

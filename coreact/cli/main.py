@@ -26,6 +26,7 @@ from coreact.cli.judge import judge_app
 from coreact.cli.local import local_app
 from coreact.cli.rubric import rubric_app
 from coreact.cli.run import run
+from coreact.cli.serve_generator import serve_generator
 from coreact.cli.trace import trace_app
 from coreact.cli.train import train_app
 from coreact.cli.view import view
@@ -41,6 +42,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(doctor)
 app.command()(view)
+app.command()(serve_generator)
 app.add_typer(local_app, name="local")
 app.add_typer(trace_app, name="trace")
 app.add_typer(bench_app, name="bench")

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from coreact.cli.display import clean, one_line, show_attempt, show_end, show_observation, show_rubric
+from coreact.cli.generators import ABOUT, ABOUT_FORM, HEURISTIC, chosen_generator
 from coreact.cli.models import LOCAL, open_model
 from coreact.cli.recipes import load_agent
 from coreact.errors import ConfigError, StoreError, TelemetryError
@@ -69,6 +70,8 @@ def run(
     ] = None,
     gguf: Annotated[Path | None, typer.Option(help="Another model file for the embedded server.")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="Run the agent without guidance.")] = False,
+    generator: Annotated[str, typer.Option(help=ABOUT)] = HEURISTIC,
+    generator_form: Annotated[str | None, typer.Option(help=ABOUT_FORM)] = None,
     retries: Annotated[int, typer.Option(min=0, max=10, help="Further attempts after a rejected one.")] = 2,
     candidates: Annotated[int, typer.Option(min=1, max=32, help="Proposals sampled at once.")] = 1,
     tool_calls: Annotated[int, typer.Option(min=1, help="Tool calls before the agent has to answer.")] = 3,
@@ -87,24 +90,30 @@ def run(
     """Run a guided agent on a question and show every judged step."""
     from coreact import CoReActMiddleware
 
+    if plain and generator != HEURISTIC:
+        raise ConfigError("--plain runs without guidance.", remedy="Leave out --plain or --generator.")
     console = Console(quiet=as_json)
     path = store or default_store_path()
     recipe = load_agent(agent)
     asked, gold, loaded = _question(question, world=world, number=number)
     telemetry = OtlpTelemetry(otlp) if otlp is not None else None
-    with open_model(
-        model,
-        base_url=base_url,
-        gguf=gguf,
-        temperature=temperature,
-        seed=seed,
-        threads=threads,
-        world=loaded,
-    ) as chat:
+    with (
+        chosen_generator(generator, form=generator_form, seed=seed, threads=threads) as writer,
+        open_model(
+            model,
+            base_url=base_url,
+            gguf=gguf,
+            temperature=temperature,
+            seed=seed,
+            threads=threads,
+            world=loaded,
+        ) as chat,
+    ):
         trace = SQLiteTraceStore(path)
         recorder = Recorder(trace, listeners=[telemetry] if telemetry else [], capture=capture)
         guidance = partial(
             CoReActMiddleware,
+            generator=writer,
             recorder=recorder,
             agent=agent,
             seed=seed,

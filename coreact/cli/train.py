@@ -1,4 +1,4 @@
-"""`coreact train`: train small models on this machine."""
+"""`coreact train`: collect branching points, fit a rubric generator, measure it; train the searcher."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from rich.console import Console
 
 from coreact.cli.models import open_model
 from coreact.cli.recipes import load_agent
+from coreact.cli.train_collect import collect
+from coreact.cli.train_eval import evaluate
+from coreact.cli.train_fit import fit
 from coreact.errors import MissingExtraError
 
 if TYPE_CHECKING:  # a command line that starts quickly imports LangChain only to run
@@ -21,7 +24,13 @@ if TYPE_CHECKING:  # a command line that starts quickly imports LangChain only t
 
     from coreact.train.searcher.card import Measured
 
-train_app = typer.Typer(help="Training on this machine.", no_args_is_help=True)
+train_app = typer.Typer(
+    help="From judged decisions to a rubric generator: collect, fit, eval. And the searcher.",
+    no_args_is_help=True,
+)
+train_app.command()(collect)
+train_app.command()(fit)
+train_app.command("eval")(evaluate)
 
 _BUDGETS = (2, 4)  # tool calls
 _NEEDED = ("torch", "transformers", "gguf")

@@ -97,13 +97,18 @@ class PromptedGenerator:
             max_chars=self._max_chars,
         )
 
-    def write(self, state: State) -> Written:
+    def write(self, state: State, *, shown: State | None = None) -> Written:
         """Write the rubric, blocking.
+
+        Args:
+            state: the state that the rubric is for.
+            shown: the state that the model is shown instead, a control: what it then writes cannot come from
+                looking. None: the same.
 
         Raises:
             NoRubricError: the model failed, or wrote nothing that may guide; it has cost and remarks.
         """
-        prompt, reading = self.prompt(state), _Reading(self, state)
+        prompt, reading = self.prompt(shown or state), _Reading(self, state)
         try:
             if self.form != "records":
                 lines = self._asker.ask_text(prompt.instructions, prompt.material, reading.lines)

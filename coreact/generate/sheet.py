@@ -25,7 +25,7 @@ from coreact.rubric.words import fold, words
 SHEET = 1
 """Version of the page, part of the prompt's version: raise it when bytes change."""
 
-MAX_NAMES = 10
+MAX_NAMES = 6
 """Most names on a sheet."""
 
 MAX_WORDS = 8
@@ -167,6 +167,8 @@ def _distance(name: Named) -> int:
     """How far a name is from what was asked: the nearest are kept where not all fit."""
     if name.asked:
         return 0
-    if name.searched or (name.near and name.latest):
+    if name.searched:
         return 1
-    return 2 if name.near else 3 if name.latest else 4
+    if name.near:
+        return 2 if name.latest else 3
+    return 4 if name.latest else 5

@@ -34,6 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--parallel", type=int, required=True)
     parser.add_argument("--context-tokens", type=int, required=True)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--name", default="")
     options = parser.parse_args(arguments)
 
     parent = os.getppid()
@@ -57,6 +58,8 @@ def main(arguments: list[str] | None = None) -> None:
     params.ui = False
     params.cors_origins = "http://127.0.0.1"  # no page in the user's browser may read the answers
     params.verbosity = 2
+    if options.name:
+        params.model_alias = {options.name}
     try:
         server = xllamacpp.Server(params)
     except RuntimeError as error:

@@ -52,6 +52,7 @@ class LocalServer:
         context_tokens: int = 4096,
         port: int = 0,
         startup_seconds: float = 60.0,
+        name: str = "",
     ) -> None:
         """Describe the server; `start` (or `with`) starts it.
 
@@ -64,18 +65,19 @@ class LocalServer:
                 up to a multiple of 256.
             port: TCP port on 127.0.0.1; 0 lets the system choose a free one.
             startup_seconds: Time the model may take to load.
+            name: What the server calls its model in `/v1/models`; empty: the file's path.
 
         Raises:
             ConfigError: A number is out of its range.
         """
-        for name, value, least in (
+        for setting, value, least in (
             ("threads", threads, 1),
             ("parallel", parallel, 1),
             ("context_tokens", context_tokens, 256),
             ("port", port, 0),
         ):
             if value < least:
-                raise ConfigError(f"{name} is {value}.", remedy=f"Give at least {least}.")
+                raise ConfigError(f"{setting} is {value}.", remedy=f"Give at least {least}.")
         if port > 65535:
             raise ConfigError(f"port is {port}.", remedy="Give a port from 0 to 65535.")
         if startup_seconds <= 0:
@@ -86,6 +88,7 @@ class LocalServer:
         self.context_tokens = context_tokens
         self.port = port
         self.startup_seconds = startup_seconds
+        self.name = name
         self._address: str | None = None
         self._process: subprocess.Popen[str] | None = None
         self._finalizer: weakref.finalize[..., LocalServer] | None = None
@@ -126,7 +129,7 @@ class LocalServer:
         log = tempfile.TemporaryFile("w+b")  # noqa: SIM115 - lives as long as the child; `_end` closes it
         command = [sys.executable, "-P", str(_SERVE), f"--gguf={self.gguf}", f"--port={self.port}"]
         command += [f"--threads={self.threads}", f"--parallel={self.parallel}"]
-        command += [f"--context-tokens={self.context_tokens}"]
+        command += [f"--context-tokens={self.context_tokens}", f"--name={self.name}"]
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and file, no shell
             command,
             stdin=subprocess.PIPE,

@@ -17,6 +17,7 @@ from coreact.bench.arms import arms_named
 from coreact.bench.experiment import Ended, Experiment, Outcome, Session, run_experiment
 from coreact.bench.records import Arm, Episode, Metric, Suite, Task
 from coreact.cli.recipes import load_agent
+from coreact.generate import HeuristicGenerator
 from coreact.worlds import Corpus, Question, World, exact_answer, gazetteer, gold_share
 from coreact.worlds.choosing import choose
 from coreact.worlds.searcher import StochasticSearcher
@@ -91,6 +92,7 @@ class Bench:
             "arms": made,
             "tasks": dict.fromkeys(seeds, self.suite.tasks[: settings.pop("n", 10)]),
             "model": self.model,
+            "generator": HeuristicGenerator(),
             "tool_calls": 3,
             "folder": self.folder,
             "session": SESSION,

@@ -25,6 +25,7 @@ from coreact.bench.arms import (
     sampled,
 )
 from coreact.bench.arms.chance import RandomChoice
+from coreact.bench.arms.guided import TRAINED
 from coreact.bench.arms.placebo import PlaceboGenerator
 from coreact.bench.arms.within import REFUSED
 from coreact.bench.records import Setup
@@ -32,6 +33,7 @@ from coreact.bench.writers import EMBEDDED_CHARS, TOKENS, prompted
 from coreact.cli.recipes import load_agent
 from coreact.errors import ConfigError
 from coreact.generate import HeuristicGenerator
+from coreact.generate.prompted import PromptedGenerator
 from coreact.guide.wording import guidance as worded
 from coreact.local import LocalChatModel
 from coreact.rubric import State
@@ -254,11 +256,16 @@ def test_gap_driven_rag_finds_second_hops_that_one_search_does_not(bench: Any) -
 
 def test_every_rubric_source_runs_with_and_without_verification() -> None:
     retries = {name: settings["retries"] for name, (_, settings) in GUIDED.items()}
-    pairs = {"guided": "rubric only", "untrained": "untrained rubric only", "gated": "gated rubric only"}
+    pairs = {
+        "guided": "rubric only",
+        "untrained": "untrained rubric only",
+        "gated": "gated rubric only",
+        "trained": "trained rubric only",
+    }
     for verified, unverified in pairs.items():
         assert (retries[verified], retries[unverified]) == (2, 0)
     used = {settings.get("generator", "prompted") for _, settings in GUIDED.values()}
-    assert used <= set(GENERATORS)
+    assert used <= {*GENERATORS, TRAINED}
     assert not any("," in name for name in every_arm())  # the command line parts them there
 
 
@@ -289,6 +296,21 @@ def test_another_model_may_write(bench: Any) -> None:
     assert outcome.episode.error is None
     assert (len(model.written), len(writer.written) > 0) == (0, True)
     assert outcome.episode.usage.model_calls == len(model.requests) + len(writer.requests)
+
+
+def test_a_trained_generator_guides_its_arms_and_its_calls_count(bench: Any) -> None:
+    model, weights = Both(), Both(rubric='1. [1] Answer with a call of the tool "search".')
+    bench.model = lambda seed: model
+    generator = PromptedGenerator(weights, form="lines")
+    plain, trained = bench.outcomes(PLAIN, "trained rubric only", n=1, tool_calls=2, generator=generator)
+    assert trained.episode.error is None
+    assert len(weights.written) == len(model.guided) == 3
+    assert trained.episode.usage.model_calls == plain.episode.usage.model_calls + 3
+
+
+def test_an_arm_of_a_trained_generator_needs_one(bench: Any) -> None:
+    with pytest.raises(ConfigError, match="Give --generator"):
+        bench.outcomes("trained", n=1, generator=None)
 
 
 def test_what_the_gate_refuses_does_not_guide(bench: Any) -> None:

@@ -14,6 +14,7 @@ from langchain_core.language_models import BaseChatModel
 from coreact.bench.arms.placebo import PlaceboGenerator
 from coreact.bench.records import Setup
 from coreact.bench.writers import prompted
+from coreact.errors import ConfigError
 from coreact.generate import ContractGenerator, HeuristicGenerator, RubricGenerator, Written
 from coreact.generate.gate.gate import Gate
 from coreact.generate.gate.gated import GatedGenerator
@@ -39,6 +40,9 @@ def _gated(model: BaseChatModel) -> RubricGenerator:
     # Every question takes several calls of the one tool.
     return GatedGenerator(prompted(model), Gate(contracts=ContractGenerator(plan_length=2)))
 
+
+TRAINED = "trained"
+"""The generator that the experiment was given."""
 
 GENERATORS: Mapping[str, Callable[[BaseChatModel], RubricGenerator]] = {
     "prompted": prompted,
@@ -87,12 +91,29 @@ GUIDED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         "As insisting, and the decoder is held to it.",
         {"retries": 2, "generator": "insisting", "constrain": True},
     ),
+    "trained": (
+        "The trained generator (--generator) writes the rubric; steps verified, up to two retries.",
+        {"retries": 2, "generator": TRAINED, "fallback": "none"},
+    ),
+    "trained rubric only": (
+        "As trained, nothing verified.",
+        {"retries": 0, "generator": TRAINED, "fallback": "none"},
+    ),
+    "trained feedback only": (
+        "Nothing shown before a proposal; steps verified against the trained generator's rubric.",
+        {"retries": 2, "generator": TRAINED, "fallback": "none", "show_rubric": False},
+    ),
+    "trained or heuristic": (
+        "As trained; the heuristic rubric where it writes none that can be read.",
+        {"retries": 2, "generator": TRAINED},
+    ),
     "placebo": (
         "Control: guidance of the same length at the same place that says nothing.",
         {"retries": 0, "generator": "placebo"},
     ),
 }
-"""For each arm what it does and the settings of the middleware; `generator` is a name in `GENERATORS`."""
+"""For each arm what it does and the settings of the middleware; `generator` is a name in `GENERATORS`, or
+`TRAINED`."""
 
 
 def guidance(
@@ -105,11 +126,13 @@ def guidance(
         setup: of the episode.
         tool_calls: calls of the run it guides; the whole budget if None.
         agent: name of the agent in the record.
+
+    Raises:
+        ConfigError: the arm is guided by a trained generator, and there is none.
     """
     others = {name: value for name, value in settings.items() if name != "generator"}
-    named = settings.get("generator")
     return CoReActMiddleware(
-        generator=None if named is None else GENERATORS[named](setup.writer),
+        generator=_generator(settings.get("generator"), setup),
         recorder=setup.recorder,
         replay=setup.replay,
         agent=agent,
@@ -117,3 +140,15 @@ def guidance(
         step_budget=setup.tool_calls if tool_calls is None else tool_calls,
         **others,
     )
+
+
+def _generator(named: str | None, setup: Setup) -> RubricGenerator | None:
+    if named is None:
+        return None
+    if named != TRAINED:
+        return GENERATORS[named](setup.writer)
+    if setup.generator is None and setup.replay is None:  # a replay has its rubrics in the record
+        raise ConfigError(
+            "This arm is guided by a trained generator, and there is none.", remedy="Give --generator."
+        )
+    return setup.generator

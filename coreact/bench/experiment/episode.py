@@ -23,6 +23,7 @@ from coreact.bench.experiment.records import COSTS, PASSING, Origin, Outcome
 from coreact.bench.experiment.tally import Tally
 from coreact.bench.records import Arm, Episode, Setup, Suite, Task, Usage
 from coreact.errors import ConfigError
+from coreact.generate import RubricGenerator
 from coreact.guide import Replay
 from coreact.host.messages import message_json
 from coreact.judge.failure import classify
@@ -58,6 +59,7 @@ async def run_episode(
     seed: int,
     model: BaseChatModel,
     writer: BaseChatModel,
+    generator: RubricGenerator | None = None,
     store: TraceStore | None = None,
     replay: Replay | None = None,
 ) -> Outcome:
@@ -84,6 +86,7 @@ async def run_episode(
             shown=bench.shown,
             seed=seed,
             writer=author,
+            generator=generator,
             recorder=None if store is None else Recorder(store, listeners=[noted]),
             replay=replay,
         )

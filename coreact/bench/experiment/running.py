@@ -25,6 +25,7 @@ from coreact.bench.experiment.prices import Prices
 from coreact.bench.experiment.records import ArmNote, Key, Manifest, Outcome, Session
 from coreact.bench.records import Arm, Suite, Task
 from coreact.errors import ConfigError
+from coreact.generate import RubricGenerator
 from coreact.trace import SQLiteTraceStore
 
 FAILURES = 10
@@ -46,6 +47,8 @@ class Experiment:
     """The agent's model, by sampler seed; called for each episode."""
     writer: Callable[[int], BaseChatModel] | None = None
     """The model that writes rubrics, critiques and reflections; None: the agent's own."""
+    generator: RubricGenerator | None = None
+    """The trained generator of the arms that are guided by one. It may be shared by all episodes."""
     tool_calls: int
     """Tool calls that an arm may make in all, the same for every arm."""
     shown: int = 3
@@ -192,7 +195,14 @@ class _Running:
             author = self._experiment.writer
             writer = model if author is None else author(key.seed)
             outcome = await run_episode(
-                self._bench, arm, task, seed=key.seed, model=model, writer=writer, store=self._store
+                self._bench,
+                arm,
+                task,
+                seed=key.seed,
+                model=model,
+                writer=writer,
+                generator=self._experiment.generator,
+                store=self._store,
             )
             if self._store is not None:
                 await asyncio.to_thread(self._store.flush)  # the line names runs: they must be there

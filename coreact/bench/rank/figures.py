@@ -156,8 +156,8 @@ def _figures(
     attempts: Sequence[Attempt] | None,
     heuristic: Sequence[Ranking] | None,
 ) -> ArmFigures:
-    spearman = _by_question(ranked, "spearman")
-    theirs = None if heuristic is None else _by_question(heuristic, "spearman")
+    spearman = by_question(ranked, "spearman")
+    theirs = None if heuristic is None else by_question(heuristic, "spearman")
     rubrics = [one.rubric for one in attempts or () if one.rubric is not None]
     criteria = [criterion for rubric in rubrics for criterion in rubric]
     return ArmFigures(
@@ -168,11 +168,11 @@ def _figures(
         to_heuristic=None
         if theirs is None
         else paired_difference(list(spearman.values()), [theirs[key] for key in spearman]),
-        top=interval(list(_by_question(ranked, "top").values())),
-        regret=interval(list(_by_question(ranked, "regret").values())),
+        top=interval(list(by_question(ranked, "top").values())),
+        regret=interval(list(by_question(ranked, "regret").values())),
         fixed=sum(one.swing > 0 for one in ranked),
         spoiled=sum(one.swing < 0 for one in ranked),
-        net=interval(list(_by_question(ranked, "swing").values())),
+        net=interval(list(by_question(ranked, "swing").values())),
         written=len(rubrics) / len(attempts) if attempts else None,
         refused=fmean(one.refused for one in attempts) if attempts else None,
         failed=fmean(one.rubric is None and not one.refused for one in attempts) if attempts else None,
@@ -182,7 +182,8 @@ def _figures(
     )
 
 
-def _by_question(ranked: Sequence[Ranking], figure: str) -> dict[str, float]:
+def by_question(ranked: Sequence[Ranking], figure: str) -> dict[str, float]:
+    """A figure of `Ranking` by question, the mean over its points."""
     values: dict[str, list[float]] = defaultdict(list)
     for one in ranked:
         values[one.question].append(float(getattr(one, figure)))

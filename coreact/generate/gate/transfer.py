@@ -119,11 +119,11 @@ class ModelReader:
         Raises:
             ReplyError: it gave no usable reply.
         """
-        return _read(self._model.ask(self._instructions, _shown(material), _Reply))
+        return _read(self._model.ask(self._instructions, shown(material), _Reply))
 
     async def aread(self, material: Material) -> Reading:
         """The same, without blocking the event loop."""
-        return _read(await self._model.aask(self._instructions, _shown(material), _Reply))
+        return _read(await self._model.aask(self._instructions, shown(material), _Reply))
 
 
 class _Reply(BaseModel):
@@ -142,7 +142,8 @@ def _read(asked: Asked[_Reply]) -> Reading:
     return Reading(_CHOICES[asked.value.choice], asked.cost)
 
 
-def _shown(material: Material) -> str:
+def shown(material: Material) -> str:
+    """What a reading model is shown: the rubric, where there is one, and both candidates, each in a fence."""
     rubric = material.rubric
     sections = [] if rubric is None else [Section("r", "the rubric", render_rubric(rubric), "rubric")]
     sections += [

@@ -18,8 +18,9 @@ from typing import Any, Protocol, Self
 from coreact.errors import ExportError
 from coreact.trace.export.decisions import Run
 from coreact.trace.export.json_text import json_text
+from coreact.trace.export.messages import Arguments
 from coreact.trace.export.parquet import Parquet
-from coreact.trace.export.rows import Format
+from coreact.trace.export.rows import Columns, Format
 from coreact.trace.export.settings import FileKind
 
 _CHUNK = 2**20
@@ -103,15 +104,32 @@ class Folder:
             ExportError: it cannot be written.
             MissingExtraError: Parquet needs a package that is not installed.
         """
+        self.add_row(run.split, row, columns=form.columns, file=file, arguments=run.arguments)
+
+    def add_row(
+        self,
+        split: str,
+        row: Mapping[str, Any],
+        *,
+        columns: Columns | None,
+        file: FileKind,
+        arguments: Arguments = "object",
+    ) -> None:
+        """The same, of a row that is of no run.
+
+        Raises:
+            ExportError: it cannot be written.
+            MissingExtraError: Parquet needs a package that is not installed.
+        """
         with _written(self.path):
-            writer = self._writers.get(run.split)
+            writer = self._writers.get(split)
             if writer is None:
-                path = self._making / f"{run.split}.{file}"
-                if file == "parquet" and form.columns is not None:
-                    writer = Parquet(path, form.columns, run.arguments)
+                path = self._making / f"{split}.{file}"
+                if file == "parquet" and columns is not None:
+                    writer = Parquet(path, columns, arguments)
                 else:
                     writer = JsonLines(path)
-                self._writers[run.split] = writer
+                self._writers[split] = writer
             writer.write(row)
 
     def finish(self) -> dict[str, str]:

@@ -1,0 +1,219 @@
+"""vLLM as a child process: how it is started, and when it is ready.
+
+vLLM stands in an environment of its own more often than not (its pins exclude those of training), so it is
+started by the interpreter of that environment and as a module: the CPU build has no working command. The
+generator's folder says how long its contexts are; sampling settings in the model's folder are left out, as in
+training. What is started is a pure function, `launch`, so that it can be looked at without vLLM.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Literal, NamedTuple, Self
+
+import httpx
+
+from coreact.errors import ConfigError, LocalServerError, ModelFileError
+from coreact.generate.trained import GeneratorFolder
+from coreact.generate.trained.completing import checked_adapter
+
+Device = Literal["auto", "cpu"]
+"""`auto`: what vLLM finds; `cpu`: with the settings that its CPU build needs."""
+
+_MAX_RANK = 64
+_SPARE_ADAPTERS = 4  # places for adapters that are loaded later
+_TAIL_CHARS = 3000
+_END_SECONDS = 20.0
+
+
+class Launch(NamedTuple):
+    """A command and what it needs in its environment."""
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+def launch(
+    folder: GeneratorFolder,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    adapters: Mapping[str, Path] | None = None,
+    may_swap: bool = True,
+    parallel: int = 8,
+    device: Device = "auto",
+    python: Path | None = None,
+) -> Launch:
+    """How vLLM is started for a generator.
+
+    Args:
+        folder: the generator.
+        host: address to bind.
+        port: port to bind.
+        adapters: LoRA adapters by name, served from the start.
+        may_swap: whether adapters can be loaded and unloaded by request.
+        parallel: sequences in one batch.
+        device: see `Device`.
+        python: interpreter of the environment that has vLLM; None: this one.
+
+    Raises:
+        ModelFileError: the generator has no weights that vLLM reads, or an adapter is none.
+        ConfigError: an adapter bears the generator's name.
+    """
+    record = folder.record
+    named = {name: checked_adapter(path) for name, path in (adapters or {}).items()}
+    if record.name in named:
+        raise ConfigError(f"An adapter is called {record.name!r}, as the model is.", remedy="Rename it.")
+    if folder.model is None and folder.adapter is None:
+        raise ModelFileError(
+            f"The generator {record.name!r} has no weights that vLLM reads.",
+            path=folder.path,
+            remedy="Serve its model.gguf with --engine llama.cpp.",
+        )
+    command = [str(python or sys.executable), "-m", "vllm.entrypoints.openai.api_server"]
+    name = record.name
+    if folder.model is not None:
+        command += ["--model", str(folder.model)]
+    else:
+        # The adapter is what bears the generator's name; the base is served beside it.
+        name = f"{record.name}-base"
+        command += ["--model", record.base]
+        named = {record.name: checked_adapter(folder.path / "adapter"), **named}
+    command += ["--served-model-name", name, "--host", host, "--port", str(port)]
+    command += ["--max-model-len", str(record.context_tokens), "--max-num-seqs", str(parallel)]
+    command += ["--generation-config", "vllm", "--enable-prompt-tokens-details"]
+    if named or may_swap:
+        command += ["--enable-lora", "--max-lora-rank", str(_MAX_RANK)]
+        command += ["--max-loras", str(len(named) + (_SPARE_ADAPTERS if may_swap else 0))]
+    if named:
+        command += ["--lora-modules", *(f"{one}={path}" for one, path in named.items())]
+    environment = {"VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}
+    if may_swap:
+        environment["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] = "True"
+    if device == "cpu":
+        command += ["--dtype", "float32", "--enforce-eager"]  # compiling takes longer than it saves there
+        environment["VLLM_CPU_KVCACHE_SPACE"] = "1"
+    return Launch(tuple(command), environment)
+
+
+class VllmServer:
+    """A running vLLM.
+
+        with VllmServer(launch(folder, port=8000), port=8000) as server:
+            ...
+
+    It ends with `close`. Killed without that (SIGKILL), it leaves its child running.
+
+    Args:
+        started: how to start it.
+        host: where it listens, as in the command.
+        port: where it listens, as in the command.
+        startup_seconds: time it may take to load; minutes for a large model.
+    """
+
+    def __init__(
+        self, started: Launch, *, host: str = "127.0.0.1", port: int, startup_seconds: float = 900.0
+    ) -> None:
+        self._launch = started
+        shown = f"[{host}]" if ":" in host else host
+        self.address = f"http://{shown}:{port}"
+        """Root of the server."""
+        self.port = port
+        self._startup_seconds = startup_seconds
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log: IO[bytes] | None = None
+
+    @property
+    def base_url(self) -> str:
+        """The root that OpenAI clients take."""
+        return f"{self.address}/v1"
+
+    def start(self) -> Self:
+        """Start it and wait until it answers.
+
+        Raises:
+            LocalServerError: it cannot be started, ended, or was not ready in time; with the end of its log.
+        """
+        self._log = tempfile.TemporaryFile("w+b")  # noqa: SIM115 - lives as long as the child
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - no shell; the command is `launch`'s
+                self._launch.command,
+                env={**os.environ, **self._launch.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # its workers are one group with it and end together
+            )
+        except OSError as error:
+            self.close()
+            raise LocalServerError(
+                f"vLLM cannot be started: {error}.", remedy="Give the interpreter that has it by --python."
+            ) from error
+        try:
+            self._wait()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def wait(self) -> int:
+        """Wait until it ends; returns its exit code."""
+        return self._process.wait() if self._process is not None else 0
+
+    def close(self) -> None:
+        """End it and all that it started."""
+        process, self._process = self._process, None
+        if process is not None and process.poll() is None:
+            for signal_ in (signal.SIGTERM, signal.SIGKILL):
+                os.killpg(process.pid, signal_)
+                try:
+                    process.wait(_END_SECONDS)
+                    break
+                except subprocess.TimeoutExpired:
+                    continue
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + self._startup_seconds
+        process = self._process
+        assert process is not None  # noqa: S101 - started above
+        with httpx.Client(trust_env=False, timeout=5.0) as client:
+            while time.monotonic() < deadline:
+                if process.poll() is not None:
+                    raise self._failed(f"ended with exit code {process.returncode} while starting")
+                try:
+                    if client.get(f"{self.address}/health").is_success:
+                        return
+                except httpx.TransportError:
+                    pass
+                time.sleep(0.2)
+        raise self._failed(f"was not ready within {self._startup_seconds:g} s")
+
+    def _failed(self, what: str) -> LocalServerError:
+        log = self._log
+        assert log is not None  # noqa: S101 - lives as long as the child
+        log.seek(0)
+        tail = log.read().decode("utf-8", errors="replace")[-_TAIL_CHARS:].strip()
+        return LocalServerError(
+            f"vLLM {what}. It last wrote:\n{tail}\n",
+            port=self.port,
+            remedy="Check that the interpreter given by --python has vLLM, and that memory is free.",
+        )

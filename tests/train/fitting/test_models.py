@@ -1,0 +1,91 @@
+"""Base models: a new one is made once, a GGUF file is unpacked once, and what is no model is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coreact.errors import ConfigError, ModelFileError
+from coreact.train.gguf_file import write_gguf
+from coreact.train.llama import Shape
+from coreact.train.models import open_model, prepare_base, unpacked
+from coreact.train.recipes import ModelSettings
+from coreact.train.tokenizing import chat_text
+
+SMALL = ModelSettings(vocabulary=280, shape=Shape(width=32, layers=1, heads=2, feed_forward=32, context=256))
+TURNS = [{"role": "system", "content": "Write."}, {"role": "user", "content": "Where is Ħamrun? \n"}]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "base"
+    assert prepare_base(SMALL, ["Where is it?", "Search for name 2."] * 20, folder, seed=3) == str(folder)
+    return folder
+
+
+def test_a_new_model_is_made_once(base: Path, tmp_path: Path) -> None:
+    before = (base / "model.safetensors").read_bytes()
+    prepare_base(SMALL, (), base, seed=4)
+    assert (base / "model.safetensors").read_bytes() == before
+    again = tmp_path / "again"
+    prepare_base(SMALL, ["Where is it?", "Search for name 2."] * 20, again, seed=3)
+    assert (again / "model.safetensors").read_bytes() == before
+    assert sorted(path.name for path in again.parent.iterdir()) == ["again"]
+
+
+def test_its_chat_template_writes_what_the_model_file_says(base: Path) -> None:
+    _, tokenizer = open_model(base, SMALL)
+    text: Any = tokenizer.apply_chat_template(TURNS, tokenize=False, add_generation_prompt=True)
+    assert text == chat_text(TURNS, reply=True)
+    assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
+    assert (tokenizer.eos_token, tokenizer.pad_token) == ("<|im_end|>", "<|endoftext|>")
+
+
+def test_a_model_file_is_unpacked_once(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+    from tokenizers import Tokenizer
+
+    monkeypatch.setenv("COREACT_CACHE", str(tmp_path / "cache"))
+    model: Any
+    model, tokenizer = open_model(base, SMALL)
+    gguf = tmp_path / "small.gguf"
+    raw = Tokenizer.from_file(str(base / "tokenizer.json"))
+    write_gguf(model, raw, gguf, name="small", licence="Apache-2.0")
+    source = prepare_base(ModelSettings(base=str(gguf)), (), tmp_path / "unused", seed=0)
+    assert Path(source).parent == tmp_path / "cache" / "unpacked"
+    stamp = (Path(source) / "config.json").stat().st_mtime_ns
+    assert unpacked(gguf) == Path(source)
+    assert (Path(source) / "config.json").stat().st_mtime_ns == stamp
+    opened = open_model(source, SMALL)
+    text: Any = opened.tokenizer.apply_chat_template(TURNS, tokenize=False, add_generation_prompt=True)
+    assert text == chat_text(TURNS, reply=True)
+    ids = tokenizer(text)["input_ids"]
+    assert opened.tokenizer(text)["input_ids"] == ids
+    with torch.no_grad():
+        found: Any = opened.model
+        apart = (model(torch.tensor([ids])).logits - found(torch.tensor([ids])).logits).abs().max()
+    assert apart < 1e-2  # weights of 16 bits
+
+
+def test_what_is_no_model_is_told(tmp_path: Path) -> None:
+    def prepared(name: str) -> str:
+        return prepare_base(ModelSettings(base=name), (), tmp_path / "base", seed=0)
+
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.gguf").write_text("no model")
+    with pytest.raises(ModelFileError, match="holds no model"):
+        prepared(str(tmp_path / "empty"))
+    with pytest.raises(ModelFileError, match="is not a GGUF file"):
+        prepared(str(tmp_path / "text.gguf"))
+    with pytest.raises(ModelFileError, match="There is no model in"):
+        prepared("./nowhere")
+    assert prepared("Qwen/Qwen3-8B") == "Qwen/Qwen3-8B"
+    with pytest.raises(ConfigError, match="cannot be split into 5 heads"):
+        prepare_base(ModelSettings(shape=Shape(width=64, heads=5)), (), tmp_path / "odd", seed=0)
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "config.json").write_text("{}")
+    with pytest.raises(ModelFileError, match="cannot be loaded"):
+        open_model(broken, SMALL)
