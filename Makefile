@@ -43,7 +43,7 @@ constraints: $(VENV)/.uv ## pin the versions of everything again
 		--no-header --no-annotate --upgrade --quiet --output-file constraints.txt
 
 clean:
-	rm -rf $(VENV) .coreact build dist
+	rm -rf $(VENV) $(VENV)-vllm .coreact build dist
 
 # uv resolves and installs ten times quicker than an old pip, and comes from the same registry.
 $(VENV)/.uv:

@@ -270,7 +270,7 @@ class LocalServerError(CoReActError):
 
 
 class TrainingError(CoReActError):
-    """Training cannot go on. What was learned up to the last checkpoint is kept, and the run can be resumed."""
+    """Training cannot go on. What was learned up to the last checkpoint is kept; the run can be resumed."""
 
     def __init__(
         self, what: str, *, step: int | None = None, checkpoint: Path | None = None, remedy: str = ""

@@ -98,6 +98,7 @@ def run(
             target = out or replay.with_name(f"{replay.name}-replayed")
             _replayed(replay, target, opened, session, as_json=as_json)
             return
+        _trained(chosen, generator)
         known: dict[str, Any] = {"base_url": base_url, "temperature": temperature, "threads": threads}
         chat = stack.enter_context(
             open_model(model, gguf=gguf, world=getattr(opened, "world", None), **known)
@@ -198,6 +199,20 @@ def _arms(names: Sequence[str]) -> list[Any]:
     from coreact.bench.arms import arms_named
 
     return arms_named(names, lambda name: load_agent(name).build)
+
+
+def _trained(chosen: Sequence[Any], generator: str) -> None:
+    """Refuse arms without their generator, and a generator without an arm, before anything is run."""
+    from coreact.bench.arms.guided import TRAINED
+
+    names = [one.name for one in chosen if one.settings.get("generator") == TRAINED]
+    if names and generator == HEURISTIC:
+        raise ConfigError(
+            f"The arm {names[0]!r} is guided by a trained generator, and there is none.",
+            remedy="Give --generator.",
+        )
+    if not names and generator != HEURISTIC:
+        raise ConfigError("No arm uses --generator.", remedy="Add --arm trained, or leave --generator out.")
 
 
 def _open(name: str, path: Path | None, options: dict[str, Any], shown: int) -> Suite:

@@ -40,6 +40,9 @@ def serve_generator(
     from coreact.serving import running, vllm
 
     folder = read_folder(find_generator(generator))
+    chosen = cast("running.Engine", _one_of(engine, get_args(running.Engine), "--engine"))
+    where = cast("vllm.Device", _one_of(device, get_args(vllm.Device), "--device"))
+    named = _adapters(adapter or ())
     if not running.is_loopback(host):
         warning = f"Warning: whoever reaches {one_line(host)} can use this generator: there is no login."
         Console(stderr=True, soft_wrap=True).print(Text(warning, "bold yellow"))
@@ -53,13 +56,13 @@ def serve_generator(
 
     running.serve_generator(
         folder,
-        engine=cast("running.Engine", _one_of(engine, get_args(running.Engine), "--engine")),
+        engine=chosen,
         host=host,
         port=port,
-        adapters=_adapters(adapter or ()),
+        adapters=named,
         threads=threads,
         parallel=parallel,
-        device=cast("vllm.Device", _one_of(device, get_args(vllm.Device), "--device")),
+        device=where,
         python=python,
         ready=ready,
     )

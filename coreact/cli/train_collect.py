@@ -41,7 +41,7 @@ def collect(
     ] = GAZETTEER,
     n: Annotated[int, typer.Option("--n", min=1, help="Most questions.")] = 100,
     half: Annotated[
-        Literal["train", "dev"], typer.Option(help="Questions to train on, or to measure on.")
+        Literal["train", "dev"], typer.Option(help="Questions to train on, or to measure on; of live runs.")
     ] = "train",
     model: Annotated[
         list[str] | None,
@@ -108,7 +108,8 @@ def collect(
         if policies:
             samplers.append(Policy("scripted", Policies(environment).of))
         if guesses:
-            samplers.append(Policy("guess", Guesses(guesses).of))
+            guessing = Guesses(guesses)
+            samplers.append(Policy(guessing.id, guessing.of))
         taught = teacher or (IDEAL if roll_in == "teacher" else None)
         looker = Looker(
             samplers,
@@ -279,6 +280,10 @@ def _show(console: Console, found: Collected, out: Path) -> None:
     ]
     if found.unlabelled:
         lines.append(f"Unknown    {_counts(found.unlabelled)}")
+    if found.errors:
+        worst = max(found.errors, key=found.errors.__getitem__)
+        lines.append(f"Failed     {found.errors[worst]} of {found.ended['failed']} with {worst}")
+        lines.append("           The same command tries failed questions again.")
     if found.passed_over:
         lines.append(f"Passed     {_counts(found.passed_over)}")
     if found.delivered is not None:

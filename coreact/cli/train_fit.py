@@ -67,11 +67,13 @@ def fit(
 
 def _found(recipe: str) -> Path:
     path = Path(recipe)
-    if path.exists():
+    if path.is_file() or (path / "recipe.toml").is_file():
         return path
     known = {found.parent.name: found for place in _PLACES for found in sorted(place.glob("*/recipe.toml"))}
     if recipe in known:
         return known[recipe]
+    if path.exists():
+        return path  # which says what it lacks
     raise ConfigError(
         f"There is no recipe {recipe!r}.",
         remedy=f"Give a file, a folder, or one of: {', '.join(known) or 'none is shipped'}.",
@@ -128,6 +130,13 @@ def _tell(done: Fitted, *, as_json: bool) -> None:
             console.print(
                 f"{at}. {stage.method}: {stage.ended.steps} steps{masked}", markup=False, highlight=False
             )
+            for alarm in stage.ended.monitor.alarms if stage.ended.monitor else ():
+                end = "ended by" if alarm.stop else "alarm"
+                console.print(
+                    f"   {end} {alarm.rule} at step {alarm.step}: {alarm.reason}",
+                    markup=False,
+                    highlight=False,
+                )
     console.print(
         f"Generator: {done.folder} (coreact run --generator {done.folder})", markup=False, highlight=False
     )

@@ -10,6 +10,7 @@ that reads folders of this one.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -39,6 +40,7 @@ from coreact.serving.protocol import (
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 """Hosts that only this machine has."""
 
+_LOG = logging.getLogger(__name__)
 _MAX_BYTES = 4 * 2**20
 
 
@@ -79,8 +81,8 @@ def create_app(
             Route("/v1/load_lora_adapter", served.load, methods=["POST"]),
             Route("/v1/unload_lora_adapter", served.unload, methods=["POST"]),
         ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))],
-        exception_handlers={CoReActError: _failed, HTTPException: _refused},
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)],
+        exception_handlers={CoReActError: _failed, HTTPException: _refused, Exception: _broken},
         lifespan=working,
     )
 
@@ -120,8 +122,20 @@ class _Served:
         adapter = None if name == self._record.name else name
         if adapter is not None and adapter not in self._weights.adapters:
             raise UnknownModelError(adapter, (self._record.name, *self._weights.adapters))
-        asked = wanted.asked(max_tokens=self._record.max_tokens, temperature=self._record.temperature)
-        return JSONResponse(completion(name, await self.batcher.reply(asked, adapter=adapter)))
+        asked = wanted.asked(self._record)
+        try:
+            found = await self.batcher.reply(asked, adapter=adapter)
+        except CoReActError:
+            raise
+        except Exception as error:
+            # The log has it whole; a client gets only its kind, since such texts tell of this machine.
+            _LOG.exception("A batch failed.")
+            raise LocalServerError(
+                f"The model failed: {type(error).__name__}.",
+                status_code=500,
+                remedy="Look at the server's log.",
+            ) from error
+        return JSONResponse(completion(name, found))
 
     async def load(self, request: Request) -> Response:
         wanted = await self._change(request)
@@ -145,7 +159,7 @@ class _Served:
 
 
 async def _body(request: Request) -> bytes:
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "Send application/json.")
     found = bytearray()
     async for chunk in request.stream():
@@ -165,6 +179,11 @@ async def _failed(_: Request, error: Exception) -> Response:
         status = 400
     kind = "invalid_request_error" if status < 500 else "server_error"
     return _json(complaint(str(error), kind=kind, code=code), status)
+
+
+async def _broken(_: Request, error: Exception) -> Response:
+    """Whatever else goes wrong, a bug of ours; it is raised again behind the reply, and logged there."""
+    return _json(complaint(f"The server failed: {type(error).__name__}.", kind="server_error"), 500)
 
 
 async def _refused(_: Request, error: Exception) -> Response:

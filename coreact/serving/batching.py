@@ -151,14 +151,15 @@ class Batcher:
                 self.batches += 1
                 asked = [job.asked for job in batch if job.asked is not None]
                 found = await asyncio.to_thread(self._weights.complete, asked, adapter=first.adapter)
-        except KeyError:
-            error: Exception = UnknownModelError(str(first.adapter), self._weights.adapters)
         except Exception as failure:  # noqa: BLE001 - it belongs to whoever asked; the server goes on
-            if len(batch) > 1:  # one of them is to blame, a prompt without room for a reply, say
+            error: Exception = failure
+            if first.adapter is not None and first.adapter not in self._weights.adapters:
+                error = UnknownModelError(first.adapter, self._weights.adapters)
+            elif len(batch) > 1:  # one of them is to blame, a prompt without room for a reply, say
                 for job in batch:
-                    await self._work([job])
+                    if not job.done.done():
+                        await self._work([job])
                 return
-            error = failure
         else:
             for job, one in zip(batch, found, strict=True):
                 if not job.done.done():

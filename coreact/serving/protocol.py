@@ -14,6 +14,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from coreact.errors import ConfigError
+from coreact.generate.trained import GeneratorRecord
+from coreact.generate.trained.adapters import NAME
 from coreact.generate.trained.exchange import Asked, Completed
 
 _NEUTRAL: dict[str, tuple[Any, ...]] = {
@@ -72,14 +74,19 @@ class ChatRequest(BaseModel):
     temperature: float | None = Field(default=None, ge=0, le=2)
     seed: int | None = Field(default=None, ge=0, lt=2**63)
 
-    def asked(self, *, max_tokens: int, temperature: float) -> Asked:
+    def asked(self, record: GeneratorRecord) -> Asked:
         """The request as the model gets it; what is not said is as the generator was trained for.
+
+        Args:
+            record: the generator's. What its chat template was told in training it is told always, so a
+                request may repeat that and say nothing else.
 
         Raises:
             UnsupportedError: a field would change the reply and is not understood.
         """
+        neutral = {**_NEUTRAL, "chat_template_kwargs": ({}, record.template)}
         for name, value in (self.model_extra or {}).items():
-            if value is not None and name not in _IGNORED and value not in _NEUTRAL.get(name, ()):
+            if value is not None and name not in _IGNORED and value not in neutral.get(name, ()):
                 raise UnsupportedError(
                     f"The field {name!r} is not supported here.", remedy="Leave it out, or serve with vLLM."
                 )
@@ -89,8 +96,8 @@ class ChatRequest(BaseModel):
         ]
         return Asked(
             turns,
-            max_tokens=self.max_completion_tokens or self.max_tokens or max_tokens,
-            temperature=temperature if self.temperature is None else self.temperature,
+            max_tokens=self.max_completion_tokens or self.max_tokens or record.max_tokens,
+            temperature=record.temperature if self.temperature is None else self.temperature,
             seed=self.seed or 0,
         )
 
@@ -100,7 +107,7 @@ class AdapterRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    lora_name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    lora_name: str = Field(pattern=NAME)
     lora_path: str | None = None
     """Folder on the server's machine; needed to load."""
 

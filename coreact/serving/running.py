@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from coreact.errors import ConfigError, LocalServerError, MissingExtraError, ModelFileError
 from coreact.generate.trained import GGUF, GeneratorFolder, check_versions
+from coreact.generate.trained.adapters import is_adapter_name
 from coreact.serving.vllm import Device, VllmServer, launch
 
 Engine = Literal["auto", "vllm", "llama.cpp", "transformers"]
@@ -66,6 +67,12 @@ def serve_generator(
         ModelFileError, MissingExtraError, LocalServerError: the weights cannot be served.
     """
     named = dict(adapters or {})
+    for name in named:
+        if not is_adapter_name(name) or name == folder.record.name:
+            raise ConfigError(
+                f"An adapter cannot be called {name!r}.",
+                remedy="Use letters, digits, dots, dashes and underscores, not the generator's own name.",
+            )
     chosen = engine_of(folder, engine, adapters=named)
     check_versions(folder.record, strict=False)
     try:
@@ -73,13 +80,13 @@ def serve_generator(
             _llama_cpp(folder, host=host, port=port, threads=threads, parallel=parallel, ready=ready)
         elif chosen == "vllm":
             with closing(bound(host, port)) as free:
-                port = free.getsockname()[1]
+                address, port = free.getsockname()[:2]
             started = launch(
                 folder,
                 host=host,
                 port=port,
                 adapters=named,
-                may_swap=is_loopback(host),
+                may_swap=is_loopback(address),
                 parallel=parallel,
                 device=device,
                 python=python,
@@ -165,7 +172,7 @@ def _transformers(
             folder.record,
             most=parallel,
             hosts=(*LOOPBACK, shown),
-            may_swap=is_loopback(host),
+            may_swap=is_loopback(listening.getsockname()[0]),
         )
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, ws="none", lifespan="on"
@@ -202,7 +209,8 @@ def bound(host: str, port: int) -> socket.socket:
     except OSError as error:
         found.close()
         raise _unbound(host, port, error) from error
-    if ipaddress.ip_address(name).is_unspecified:
+    heard = ipaddress.ip_address(name.partition("%")[0])
+    if (getattr(heard, "ipv4_mapped", None) or heard).is_unspecified:
         found.close()
         raise ConfigError(
             f"{host!r} stands for every address of this machine.",

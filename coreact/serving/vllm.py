@@ -9,7 +9,6 @@ training. What is started is a pure function, `launch`, so that it can be looked
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -22,8 +21,8 @@ from typing import IO, Literal, NamedTuple, Self
 import httpx
 
 from coreact.errors import ConfigError, LocalServerError, ModelFileError
-from coreact.generate.trained import GeneratorFolder
-from coreact.generate.trained.completing import checked_adapter
+from coreact.generate.trained import ADAPTER, GeneratorFolder
+from coreact.generate.trained.adapters import checked_adapter
 
 Device = Literal["auto", "cpu"]
 """`auto`: what vLLM finds; `cpu`: with the settings that its CPU build needs."""
@@ -31,7 +30,8 @@ Device = Literal["auto", "cpu"]
 _MAX_RANK = 64
 _SPARE_ADAPTERS = 4  # places for adapters that are loaded later
 _TAIL_CHARS = 3000
-_END_SECONDS = 20.0
+_END_SECONDS = 30.0  # more than `kept` gives it
+_KEPT = Path(__file__).with_name("kept.py")
 
 
 class Launch(NamedTuple):
@@ -81,12 +81,14 @@ def launch(
     command = [str(python or sys.executable), "-m", "vllm.entrypoints.openai.api_server"]
     name = record.name
     if folder.model is not None:
-        command += ["--model", str(folder.model)]
+        command += [f"--model={folder.model}"]
     else:
         # The adapter is what bears the generator's name; the base is served beside it.
         name = f"{record.name}-base"
-        command += ["--model", record.base]
-        named = {record.name: checked_adapter(folder.path / "adapter"), **named}
+        command += [f"--model={record.base}"]  # one word: a record of anybody's must not become an option
+        named = {record.name: checked_adapter(folder.path / ADAPTER), **named}
+    # No pickles; and no page in the user's browser may ask or read.
+    command += ["--load-format", "safetensors", "--allowed-origins", '["http://127.0.0.1"]']
     command += ["--served-model-name", name, "--host", host, "--port", str(port)]
     command += ["--max-model-len", str(record.context_tokens), "--max-num-seqs", str(parallel)]
     command += ["--generation-config", "vllm", "--enable-prompt-tokens-details"]
@@ -110,7 +112,7 @@ class VllmServer:
         with VllmServer(launch(folder, port=8000), port=8000) as server:
             ...
 
-    It ends with `close`. Killed without that (SIGKILL), it leaves its child running.
+    It ends with `close`, and with this process however that ends (`kept`).
 
     Args:
         started: how to start it.
@@ -143,20 +145,14 @@ class VllmServer:
             LocalServerError: it cannot be started, ended, or was not ready in time; with the end of its log.
         """
         self._log = tempfile.TemporaryFile("w+b")  # noqa: SIM115 - lives as long as the child
-        try:
-            self._process = subprocess.Popen(  # noqa: S603 - no shell; the command is `launch`'s
-                self._launch.command,
-                env={**os.environ, **self._launch.environment},
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # its workers are one group with it and end together
-            )
-        except OSError as error:
-            self.close()
-            raise LocalServerError(
-                f"vLLM cannot be started: {error}.", remedy="Give the interpreter that has it by --python."
-            ) from error
+        self._process = subprocess.Popen(  # noqa: S603 - no shell; the command is `launch`'s
+            [sys.executable, "-P", str(_KEPT), *self._launch.command],
+            env={**os.environ, **self._launch.environment},
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for the parent, which ends it in good order
+        )
         try:
             self._wait()
         except BaseException:
@@ -171,14 +167,14 @@ class VllmServer:
     def close(self) -> None:
         """End it and all that it started."""
         process, self._process = self._process, None
-        if process is not None and process.poll() is None:
-            for signal_ in (signal.SIGTERM, signal.SIGKILL):
-                os.killpg(process.pid, signal_)
-                try:
-                    process.wait(_END_SECONDS)
-                    break
-                except subprocess.TimeoutExpired:
-                    continue
+        if process is not None:
+            if process.stdin is not None:
+                process.stdin.close()
+            try:
+                process.wait(_END_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
         if self._log is not None:
             self._log.close()
             self._log = None

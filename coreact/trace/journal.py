@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
+from coreact.errors import ConfigError
 from coreact.rubric import Record
 from coreact.trace.lines import json_lines, read_bytes
 
@@ -61,3 +64,33 @@ class Journal(Generic[R]):
                 if file.seek(0, os.SEEK_END) == read:  # nobody wrote since
                     file.truncate(whole)
         self._torn = None
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep a folder for one session; it is free again when the session ends, however it ends.
+
+    Where the system has no such locks, nothing is kept.
+
+    Raises:
+        ConfigError: another session has it: both would do, and pay for, the same things.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(
+                f"Another session runs in {folder}.", remedy="Wait for its end, or give another --out."
+            ) from error
+        except OSError:  # a file system without locks
+            pass
+        yield
+    finally:
+        os.close(opened)

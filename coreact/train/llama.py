@@ -35,7 +35,6 @@ def new_model(shape: Shape, *, vocabulary: int, seed: int) -> LlamaForCausalLM:
         from transformers import LlamaConfig, LlamaForCausalLM
     except ImportError as missing:
         raise MissingExtraError("Training", extra="train") from missing
-    torch.manual_seed(seed)
     config = LlamaConfig(
         hidden_size=shape.width,
         intermediate_size=shape.feed_forward,
@@ -50,4 +49,6 @@ def new_model(shape: Shape, *, vocabulary: int, seed: int) -> LlamaForCausalLM:
         eos_token_id=2,
         pad_token_id=0,
     )
-    return LlamaForCausalLM(config)
+    with torch.random.fork_rng(devices=[]):  # the caller's own draws are not moved
+        torch.manual_seed(seed)
+        return LlamaForCausalLM(config)

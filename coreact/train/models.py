@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,6 +19,7 @@ from coreact.errors import ConfigError, MissingExtraError, ModelFileError
 from coreact.local.pull import check_gguf, pull
 from coreact.train.llama import new_model
 from coreact.train.recipes import NEW, SMOLLM2, ModelSettings
+from coreact.train.saving import saving
 from coreact.train.tokenizing import END, PAD, SPECIAL, TEMPLATE, train_tokenizer
 
 if TYPE_CHECKING:
@@ -76,6 +78,39 @@ def prepare_base(settings: ModelSettings, texts: Iterable[str], folder: Path, *,
     return settings.base
 
 
+def base_name(settings: ModelSettings) -> str:
+    """What a base model is called to others: without the folders in which it lies on this machine."""
+    local = Path(settings.base).expanduser()
+    return local.name if settings.base.endswith(".gguf") or local.is_dir() else settings.base
+
+
+def open_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
+    """A model's tokenizer.
+
+    Raises:
+        MissingExtraError: the extra `train` is not installed.
+        ModelFileError: it cannot be loaded.
+        ConfigError: it has no chat template.
+    """
+    try:
+        from transformers import AutoTokenizer
+    except ImportError as missing:
+        raise MissingExtraError("Training", extra="train") from missing
+    try:
+        # Code that lies in a model's folder is never run, and nobody is asked whether it may be.
+        tokenizer: Any = AutoTokenizer.from_pretrained(str(source), trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as failure:
+        raise _unusable(source, failure) from failure
+    if not tokenizer.chat_template:
+        raise ConfigError(
+            f"The tokenizer of {str(source)!r} has no chat template, so prompts cannot be written for it.",
+            remedy="Take an instruction-tuned model, or add a `chat_template.jinja` to the model's folder.",
+        )
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer  # type: ignore[no-any-return]
+
+
 def open_model(source: str | Path, settings: ModelSettings) -> Opened:
     """A model and its tokenizer, ready to be trained.
 
@@ -86,28 +121,26 @@ def open_model(source: str | Path, settings: ModelSettings) -> Opened:
     """
     try:
         import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from safetensors import SafetensorError
+        from transformers import AutoModelForCausalLM
     except ImportError as missing:
         raise MissingExtraError("Training", extra="train") from missing
+    tokenizer = open_tokenizer(source)
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(str(source))
         model: Any = AutoModelForCausalLM.from_pretrained(
-            str(source), dtype=getattr(torch, _held_in(settings))
+            str(source), dtype=getattr(torch, _held_in(settings)), trust_remote_code=False
         )
-    except (OSError, ValueError) as failure:
-        raise ModelFileError(
-            f"The model {str(source)!r} cannot be loaded: {str(failure).splitlines()[0]}.",
-            path=Path(source),
-            remedy="Check the name, and the network where it is one on the hub.",
-        ) from failure
-    if not tokenizer.chat_template:
-        raise ConfigError(
-            f"The tokenizer of {str(source)!r} has no chat template, so prompts cannot be written for it.",
-            remedy="Take an instruction-tuned model, or add a `chat_template.jinja` to the model's folder.",
-        )
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as failure:
+        raise _unusable(source, failure) from failure
     return Opened(model, tokenizer)
+
+
+def _unusable(source: str | Path, failure: Exception) -> ModelFileError:
+    return ModelFileError(
+        f"The model {str(source)!r} cannot be loaded: {_first_line(failure)}.",
+        path=Path(source),
+        remedy="Check that its files are whole; for one on the hub, its name and the network.",
+    )
 
 
 def _held_in(settings: ModelSettings) -> str:
@@ -135,7 +168,7 @@ def unpacked(gguf: Path) -> Path:
         raise MissingExtraError("Reading a GGUF file for training", extra="train") from missing
     where, name = str(gguf.parent), gguf.name
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(where, gguf_file=name)
+        tokenizer: Any = AutoTokenizer.from_pretrained(where, gguf_file=name, trust_remote_code=False)
         model: Any = AutoModelForCausalLM.from_pretrained(
             where,
             gguf_file=name,
@@ -144,7 +177,7 @@ def unpacked(gguf: Path) -> Path:
         )
     except (OSError, ValueError, NotImplementedError) as failure:
         raise ModelFileError(
-            f"{str(gguf)!r} cannot be unpacked: {str(failure).splitlines()[0]}.",
+            f"{str(gguf)!r} cannot be unpacked: {_first_line(failure)}.",
             path=gguf,
             remedy="Give a GGUF file of an architecture that transformers reads, or a folder of it.",
         ) from failure
@@ -199,10 +232,20 @@ def _save(model: Any, tokenizer: Any, folder: Path) -> None:
     """Write a model folder so that it is there whole or not at all."""
     quiet()
     part = folder.with_name(f".{folder.name}.{os.getpid()}")
-    part.mkdir(parents=True, exist_ok=True)
-    tokenizer.save_pretrained(str(part))
-    model.save_pretrained(str(part))
-    part.replace(folder)
+    with saving(part):
+        part.mkdir(parents=True, exist_ok=True)
+        tokenizer.save_pretrained(str(part))
+        model.save_pretrained(str(part))
+        try:
+            part.replace(folder)
+        except OSError:
+            if not (folder / _CONFIG).is_file():
+                raise
+            shutil.rmtree(part)  # somebody else was quicker
+
+
+def _first_line(failure: Exception) -> str:
+    return next(iter(str(failure).splitlines()), type(failure).__name__).rstrip(".")
 
 
 def _cache() -> Path:

@@ -140,7 +140,7 @@ def by_one_panel(points: Iterable[BranchingPoint], *, mix: bool = False) -> Iter
 
     Ranks of different judges, or of one judge under another prompt, are different labels: a model that is
     trained on a mixture learns neither, and no figure says of whom it speaks. That one judge of a panel
-    failed on a point is no mixture.
+    failed on a point is no mixture, nor is a point without contrast: it has no label.
 
     Args:
         points: the points.
@@ -153,6 +153,9 @@ def by_one_panel(points: Iterable[BranchingPoint], *, mix: bool = False) -> Iter
     panel: frozenset[str] = frozenset()
     for point in points:
         judges = judges_of(point)
+        if not point.has_contrast:
+            yield point  # it has no label, whoever tried
+            continue
         if not mix and panel and not _of_one_panel(panel, judges):
             raise ConfigError(
                 f"Point {point.id!r} was ranked by {_named(judges)}, points before it by {_named(panel)}.",

@@ -15,14 +15,15 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from coreact.errors import ConfigError
 from coreact.generate.prompt import Form
 from coreact.rubric.settings import Settings
 from coreact.train.llama import Shape
+from coreact.train.monitor.rules import DEFAULT_RULES, RULES, Rule
 from coreact.train.recipe_stages import STAGES, DpoStage, GrpoStage, Schedule, SftStage, Stage
 from coreact.train.rewards.reward import RewardSettings
 
@@ -33,6 +34,7 @@ __all__ = [
     "DpoStage",
     "GrpoStage",
     "ModelSettings",
+    "MonitorSettings",
     "PromptSettings",
     "Recipe",
     "Schedule",
@@ -83,6 +85,9 @@ class PromptSettings(Settings):
     """Of a running generator; 0 takes the likeliest token."""
     template: dict[str, bool | str] = Field(default_factory=dict)
     """What the model's chat template is told beside the messages, such as `enable_thinking = false`."""
+    longest: int | None = Field(default=None, ge=16)
+    """Most tokens of a prompt in training. Rows with a longer one are left out and counted, as are rows that
+    do not fit their stage's `max_tokens` or the model's context."""
 
 
 class DataSettings(Settings):
@@ -92,7 +97,7 @@ class DataSettings(Settings):
     """Most points, drawn by seed; None takes all."""
     held_out: float = Field(default=0.0, ge=0, lt=1)
     """Share of the questions whose points are kept for measuring, dealt by the hash of their id; 0 where the
-    points given are those of training questions only."""
+    points given are those of training questions only, and then the monitor has no points to sample for."""
     split_seed: int = 0
     """Another one holds out other questions; it does not follow the recipe's seed, so that runs with
     several seeds are measured on the same questions."""
@@ -101,6 +106,18 @@ class DataSettings(Settings):
     nothing."""
     mix_judges: bool = False
     """Take points that different judges ranked; without it they are refused."""
+
+
+class MonitorSettings(Settings):
+    """How GRPO stages are watched (`coreact.train.monitor`). With no rules and no points they are not."""
+
+    every: int = Field(default=25, ge=1)
+    """Steps from one sampling for held-out points to the next."""
+    points: int = Field(default=16, ge=0)
+    """Held-out points that replies are sampled for, see `[data] held_out`; 0: none. The other figures come
+    from the trainer's log."""
+    rules: tuple[Rule, ...] = DEFAULT_RULES
+    """What is an alarm, and which alarms end a stage."""
 
 
 class Recipe(Settings):
@@ -118,8 +135,17 @@ class Recipe(Settings):
     prompt: PromptSettings = PromptSettings()
     data: DataSettings = DataSettings()
     reward: RewardSettings = RewardSettings()
+    monitor: MonitorSettings = MonitorSettings()
     stage: tuple[Stage, ...] = Field(min_length=1)
     """In order; each begins with the weights that the one before left."""
+
+    @model_validator(mode="after")
+    def _measured_when_logged(self) -> Self:
+        for stage in self.stage:
+            if isinstance(stage, GrpoStage) and self.monitor.points and self.monitor.every % stage.log:
+                # A divergence compares what was measured at one step.
+                raise ValueError("[monitor] every must be a multiple of the stage's log")
+        return self
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -179,10 +205,14 @@ def _write(lines: list[str], fields: Mapping[str, Any], name: str) -> None:
             _write(lines, entry, f"{name}{key}.")
 
 
+_TAGGED: dict[str, type[BaseModel]] = {**STAGES, **RULES}
+
+
 def _misfit(failure: ValidationError, where: str) -> ConfigError:
     first = failure.errors()[0]
-    # The union's tag stands in the place of an error, and in no file.
-    place = [each for each in first["loc"] if each not in STAGES]
+    # A union's tag stands behind the number of an entry in the place of an error, and in no file.
+    at = first["loc"]
+    place = [one for n, one in enumerate(at) if not (n and isinstance(at[n - 1], int) and one in _TAGGED)]
     shown = "".join(f"[{one + 1}]" if isinstance(one, int) else f".{one}" for one in place).lstrip(".")
     what = str(first["msg"]).removeprefix("Value error, ")
     remedy = "See docs/training.md for what a recipe may say."
@@ -197,9 +227,9 @@ def _misfit(failure: ValidationError, where: str) -> ConfigError:
 def _record_at(place: tuple[int | str, ...]) -> type[BaseModel]:
     """The record whose fields are set at a place in a recipe."""
     found: type[BaseModel] = Recipe
-    for name in place:
-        if isinstance(name, str) and name in STAGES:
-            found = STAGES[name]
+    for at, name in enumerate(place):
+        if at and isinstance(place[at - 1], int):
+            found = _TAGGED[str(name)]
         elif isinstance(name, str) and name in found.model_fields:
             kind = found.model_fields[name].annotation
             if isinstance(kind, type) and issubclass(kind, BaseModel):

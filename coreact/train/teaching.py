@@ -32,7 +32,7 @@ from coreact.rubric.checks import Check
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-TEACHER = 1
+TEACHER = 2
 """Version of the lines, weights and preferences below: raise it when lessons change."""
 
 MOST_LINES = 4
@@ -42,7 +42,9 @@ WEIGHTS: tuple[tuple[float, ...], ...] = ((1.0,), (0.6, 0.4), (0.5, 0.3, 0.2), (
 """Weights of the lines of a lesson, by their number: one choice only, since a small model has to learn it."""
 
 _TRIED = 8  # lines combined: all orders of up to 4 of 8 are 2,080 rubrics, under a millisecond
-_CONTRARY = ("Do not answer yet.", "Answer now.")
+_ANSWER = "Answer now."
+_PADDING = ("Do not answer yet.", "Do not repeat an earlier call.")
+_CONTRARY = ("Do not answer yet.", _ANSWER)
 _STEADY = (*_CONTRARY, "Do not repeat an earlier call.")
 _PROBE = "Xyz"
 _ABOVE = 2.0  # a step that passes stands so much above one that fails, see `coreact.judge.ordering`
@@ -78,7 +80,9 @@ def teach(
     Args:
         point: candidates with gains.
         form: `sheet` (names and words by number) or `lines` (in quotation marks).
-        least: fewest lines, where so many can be written; what is added changes the order least.
+        least: fewest lines. A shorter reply gets the steady lines behind it (not to answer yet, not to
+            repeat), which hold in nearly every state, so that a lesson whose name turns out wrong elsewhere
+            still orders something; a reply that asks to answer stays as short as it is.
         most: most lines, 1 to `MOST_LINES`.
 
     Returns:
@@ -180,19 +184,33 @@ def _best(lines: Sequence[Line], point: BranchingPoint, least: int, most: int) -
     credit = np.array([[_credit(line, action, point.state) for action in point.actions] for line in lines])
     order = _centred(_ranks(np.array([point.gains])))
     alone = _agreements(credit[:, None, :], np.ones((1, 1)), order)[:, 0]
-    tried = _to_try(credit, alone, least)
+    tried = _to_try(credit, alone)
     shares, sizes, members = _rubrics(len(tried))
     wanted = sizes <= most
     contrary = [at for at, line in enumerate(tried) if lines[line].sentence in _CONTRARY]
     if len(contrary) > 1:  # whatever it does for the order, nobody can follow both
         wanted &= ~(shares[:, contrary] > 0).all(axis=1)
-    wanted &= sizes >= min(least, int(sizes[wanted].max()))
     reached = _agreements(credit[tried][None], shares[wanted], order)[0]
     at = int(np.argmax(reached >= reached.max() - _KNOWN))
     if reached[at] <= _KNOWN:
         return None
-    chosen = members[int(np.flatnonzero(wanted)[at])]
-    return _Best([lines[tried[member]] for member in chosen], min(1.0, float(reached[at])))
+    chosen = [tried[member] for member in members[int(np.flatnonzero(wanted)[at])]]
+    padded = _padded(chosen, lines, least)
+    if padded != chosen:
+        shares = np.zeros((1, len(lines)))
+        shares[0, padded] = WEIGHTS[len(padded) - 1]
+        found = float(_agreements(credit[None], shares, order)[0, 0])
+        if found > _KNOWN:
+            return _Best([lines[at] for at in padded], min(1.0, found))
+    return _Best([lines[at] for at in chosen], min(1.0, float(reached[at])))
+
+
+def _padded(chosen: list[int], lines: Sequence[Line], least: int) -> list[int]:
+    """The lines with steady ones behind them, up to `least`; unchanged where they ask to answer."""
+    if any(lines[at].sentence == _ANSWER for at in chosen):
+        return chosen
+    steady = [at for at, line in enumerate(lines) if line.sentence in _PADDING and at not in chosen]
+    return [*chosen, *steady[: max(0, least - len(chosen))]]
 
 
 def _credit(line: Line, action: Action, state: State) -> float:
@@ -201,7 +219,7 @@ def _credit(line: Line, action: Action, state: State) -> float:
     return {"met": 1.0, "unmet": 0.0}.get(status, math.nan)
 
 
-def _to_try(credit: NDArray[Any], alone: NDArray[Any], least: int) -> list[int]:
+def _to_try(credit: NDArray[Any], alone: NDArray[Any]) -> list[int]:
     """Lines worth combining, in order of preference: one of those that say the same of all candidates."""
     first: dict[tuple[float, ...], int] = {}
     for at, row in enumerate(credit):
@@ -211,9 +229,6 @@ def _to_try(credit: NDArray[Any], alone: NDArray[Any], least: int) -> list[int]:
     found = list(first.values())
     if len(found) > _TRIED:
         found = sorted(sorted(found, key=lambda at: -round(float(alone[at]), 9))[:_TRIED])
-    others = (at for at in range(len(credit)) if at not in found)
-    while len(found) < least and (more := next(others, None)) is not None:
-        found.append(more)
     return found
 
 

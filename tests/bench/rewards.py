@@ -23,7 +23,7 @@ import numpy as np
 from scipy.stats import ConstantInputWarning, rankdata, spearmanr
 
 from coreact.train.branch.scripted import collect, parts
-from coreact.train.rewards.ranks import rank_rewards, verdict_scores
+from coreact.train.rewards.ranks import rank_rewards, standings
 from coreact.train.rewards.reward import RubricReward
 from coreact.worlds import gazetteer
 
@@ -52,7 +52,7 @@ class Drawn:
 
     def one_by_one(self) -> np.ndarray:
         """With scipy's correlation on each."""
-        scores = verdict_scores(self.verdicts, self.weights)
+        scores = standings(self.verdicts, self.weights)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConstantInputWarning)
             rho = [spearmanr(mine, theirs).statistic for mine, theirs in zip(scores, self.gains, strict=True)]
@@ -60,7 +60,7 @@ class Drawn:
 
     def ranked_at_once(self) -> np.ndarray:
         """With scipy's ranks on all, and their correlation by numpy."""
-        mine = rankdata(verdict_scores(self.verdicts, self.weights), axis=1)
+        mine = rankdata(standings(self.verdicts, self.weights), axis=1)
         theirs = rankdata(self.gains, axis=1)
         mine, theirs = mine - mine.mean(axis=1)[:, None], theirs - theirs.mean(axis=1)[:, None]
         spread = np.sqrt((mine**2).sum(axis=1) * (theirs**2).sum(axis=1))

@@ -138,6 +138,8 @@ def test_a_server_that_is_down_leaves_the_rest_and_ends_with_1(
         (["--model", "scripted:heed=3"], "heed, repeat"),
         (["--model", "scripted:heed"], "heed, repeat"),
         (["--replay", "nowhere"], "coreact bench run"),
+        (["--arm", "plain,trained"], "Give --generator."),
+        (["--arm", "plain", "--generator", "tiny"], "Add --arm trained"),
     ],
 )
 def test_what_the_user_can_mend_ends_with_2(

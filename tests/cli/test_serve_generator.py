@@ -26,6 +26,9 @@ _SPEC.loader.exec_module(_MODULE)
 points = _MODULE.points
 trained = _MODULE.trained
 
+# Servers in processes of their own, each of which imports torch: minutes on a busy machine.
+pytestmark = pytest.mark.timeout(1200)
+
 Coreact = Callable[..., Any]
 
 
@@ -42,7 +45,7 @@ def serving(folder: Path, *options: str) -> Iterator[dict[str, str]]:
         assert line, process.communicate()
         yield json.loads(line)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=300)
         assert (process.returncode, "Traceback" in err) == (0, False), err
     finally:
         process.kill()
@@ -105,6 +108,7 @@ def test_a_wrong_generator(
         (["--engine", "magic"], "It is one of: auto"),
         (["--device", "tpu"], "It is one of: auto, cpu"),
         (["--adapter", "x"], "Write NAME=FOLDER"),
+        (["--engine", "transformers", "--adapter", "by-heart=."], "not the generator's own name"),
         (["--engine", "llama.cpp", "--adapter", "x=y"], "Use --engine vllm or transformers."),
         (["--engine", "llama.cpp", "--host", "10.1.2.3"], "or use vLLM"),
     ],

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from coreact_tools import corpus_tools
+from langchain.agents import create_agent
+from langchain_core.messages import AIMessage
 from typer.testing import CliRunner
 
+from coreact import CoReActMiddleware
 from coreact.cli.train_collect import collect
 from coreact.errors import ConfigError, StoreError
+from coreact.testing import ScriptedModel, call
+from coreact.trace import Recorder, SQLiteTraceStore
 from coreact.train.branch.visits import read_visits
+from coreact.worlds import Corpus, load_world
 
 TOWNS = ("Bergen", "Lyon", "Quito", "Osaka", "Accra", "Perth", "Tarn", "Brenna")
 
@@ -108,6 +118,78 @@ def test_settings_that_cannot_work_are_told(run: Any, arguments: tuple[str, ...]
     ended = run(*arguments)
     assert isinstance(ended.exception, ConfigError)
     assert told in str(ended.exception)
+
+
+KILLING = """
+import os, signal, sys
+from coreact.trace.journal import Journal
+add, left = Journal.add, [int(sys.argv.pop(1))]
+def dying(self, record):
+    if not left[0]:
+        with self.path.open("a") as file:
+            file.write('{"question_id": "q')
+        os.kill(os.getpid(), signal.SIGKILL)
+    left[0] -= 1
+    add(self, record)
+Journal.add = dying
+from coreact.cli.main import main
+main()
+"""
+
+
+def test_a_killed_command_goes_on_to_the_same_bytes(run: Any, world: Path, tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    arguments = ("--guesses", "2", "--roll-in", "random", "--k", "6")
+    run(*arguments, "--out", str(whole))
+    given = ["train", "collect", "--world", str(world), *arguments, "--out", str(killed)]
+    ended = subprocess.run([sys.executable, "-c", KILLING, "7", *given], capture_output=True, timeout=200)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    part = (killed / "visits.jsonl").read_bytes()
+    assert 0 < len(part) < len((whole / "visits.jsonl").read_bytes())
+    assert run(*arguments, "--out", str(killed)).exit_code == 0
+    for name in ("visits.jsonl", "ends.jsonl", "collect.json", "summary.json"):
+        assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
+    assert json.loads((whole / "collect.json").read_text())["samplers"] == ["scripted", "guess 2"]
+    again = run(*arguments, "--out", str(killed), "--guesses", "3")
+    assert "samplers was" in str(again.exception)
+
+
+def test_decisions_of_a_store_are_looked_at_anew(run: Any, world: Path, tmp_path: Path) -> None:
+    path = tmp_path / "traces.db"
+    store = SQLiteTraceStore(path)
+    loaded = load_world(world)
+    agent = create_agent(
+        ScriptedModel(script=[call("search", query="Tarn"), AIMessage("1506")]),
+        corpus_tools(Corpus(loaded.passages))[:1],
+        system_prompt="Be brief.",
+        middleware=[CoReActMiddleware(recorder=Recorder(store), step_budget=3, retries=0)],
+    )
+    agent.invoke({"messages": [("user", "When was the founder of Tarn born?")]})
+    store.flush()
+    store.close()
+    ended = run("--store", str(path), "--json")
+    assert ended.exit_code == 0, ended.exception
+    found = json.loads(ended.stdout)
+    assert (found["ended"], found["worth"], found["questions"]) == ({"stored": 1}, {"gain": 2}, 1)
+    visits = list(read_visits(tmp_path / "points"))
+    assert [visit.state.given for visit in visits] == [("Be brief.",)] * 2
+    assert {visit.question_id for visit in visits} == {"q6"}
+    assert visits[0].point is not None
+    assert visits[0].point.has_contrast
+    assert visits[0].followed in visits[0].point.actions, "what the run did is a candidate"
+
+
+def test_what_failed_is_told(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def gone(self: object, *_: object) -> None:
+        raise OSError("the index is gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("coreact.train.branch.environment.WorldEnvironment.execute", gone)
+        ended = run()
+    assert ended.exit_code == 0
+    assert "with OSError: the index is gone" in ended.output
+    assert "tries failed questions again" in ended.output
+    assert "Failed" not in run().output
 
 
 def test_a_store_that_is_not_there_is_not_made(run: Any, tmp_path: Path) -> None:

@@ -161,6 +161,29 @@ def test_errors_are_json(served: Served, prompt: Any) -> None:
     assert answer.status_code == 413
 
 
+def test_a_failure_of_the_weights_is_json_and_tells_no_path(
+    served: Served, prompt: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("out of memory at /home/someone")
+
+    monkeypatch.setattr(served.weights, "complete", broken)
+    answer = served.chat(prompt)
+    assert answer.status_code == 500
+    assert answer.json()["error"]["type"] == "server_error"
+    assert "RuntimeError" in answer.json()["error"]["message"]
+    assert "/home" not in answer.text
+    monkeypatch.undo()
+    assert served.chat(prompt).status_code == 200
+    assert "out of memory" in caplog.text
+
+
+def test_what_the_template_is_told_in_training_may_be_repeated(served: Served, prompt: Any) -> None:
+    assert served.chat(prompt, chat_template_kwargs={}).status_code == 200
+    other = served.chat(prompt, chat_template_kwargs={"enable_thinking": True})
+    assert (other.status_code, "chat_template_kwargs" in other.text) == (400, True)
+
+
 def test_a_page_under_another_name_is_not_served(served: Served) -> None:
     assert served.client.get("/v1/models", headers={"host": "evil.example"}).status_code == 400
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from coreact.errors import ConfigError, LocalServerError, ModelFileError
 from coreact.generate.trained import GeneratorFolder, GeneratorRecord
-from coreact.serving.running import bound, engine_of, is_loopback
+from coreact.serving import kept
+from coreact.serving.running import bound, engine_of, is_loopback, serve_generator
 from coreact.serving.vllm import Launch, VllmServer, launch
 
 RECORD = GeneratorRecord(
@@ -24,7 +30,7 @@ def folder(path: Path, *parts: str) -> GeneratorFolder:
     for part in parts:
         (path / part).mkdir(parents=True)
         for name in ("adapter_config.json", "adapter_model.safetensors"):
-            (path / part / name).write_text("{}")
+            (path / part / name).write_text('{"peft_type": "LORA", "r": 8}')
     return GeneratorFolder(path, RECORD)
 
 
@@ -35,11 +41,13 @@ def after(command: tuple[str, ...], option: str) -> str:
 def test_whole_weights_bear_the_generators_name(tmp_path: Path) -> None:
     found = launch(folder(tmp_path, "model"), port=8123, python=Path("/env/bin/python"))
     assert found.command[:3] == ("/env/bin/python", "-m", "vllm.entrypoints.openai.api_server")
-    assert after(found.command, "--model") == str(tmp_path / "model")
+    assert f"--model={tmp_path / 'model'}" in found.command
     assert after(found.command, "--served-model-name") == "gen"
     assert (after(found.command, "--host"), after(found.command, "--port")) == ("127.0.0.1", "8123")
     assert after(found.command, "--max-model-len") == "4096"
     assert after(found.command, "--generation-config") == "vllm"
+    assert after(found.command, "--load-format") == "safetensors"
+    assert json.loads(after(found.command, "--allowed-origins")) == ["http://127.0.0.1"]
     assert "--enable-prompt-tokens-details" in found.command
     assert "--enforce-eager" not in found.command
     assert found.environment["HF_HUB_OFFLINE"] == found.environment["VLLM_NO_USAGE_STATS"] == "1"
@@ -47,7 +55,7 @@ def test_whole_weights_bear_the_generators_name(tmp_path: Path) -> None:
 
 def test_an_adapter_bears_it_on_its_base(tmp_path: Path) -> None:
     found = launch(folder(tmp_path, "adapter"))
-    assert after(found.command, "--model") == "Qwen/Qwen3-8B"
+    assert "--model=Qwen/Qwen3-8B" in found.command
     assert after(found.command, "--served-model-name") == "gen-base"
     assert after(found.command, "--lora-modules") == f"gen={tmp_path / 'adapter'}"
     assert "--enable-lora" in found.command
@@ -103,6 +111,8 @@ def test_addresses() -> None:
     assert not is_loopback("gpu.example")
     with pytest.raises(ConfigError, match="every address"):
         bound("0.0.0.0", 0)
+    with pytest.raises(ConfigError, match=r"every address|cannot listen"):  # without IPv6 the second
+        bound("::ffff:0.0.0.0", 0)
     with bound("127.0.0.1", 0) as first:
         first.listen()
         with pytest.raises(ConfigError, match="cannot listen"):
@@ -154,6 +164,89 @@ def test_it_is_ready_when_it_answers_and_ends_with_all_it_started() -> None:
     server.close()
 
 
+HOLDER = """
+import subprocess, sys, time
+subprocess.Popen([sys.executable, "-P", *sys.argv[1:]], stdin=subprocess.PIPE)
+time.sleep(120)
+"""
+STARTED = """
+import pathlib, subprocess, sys, os, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
+pathlib.Path(sys.argv[1] + ".part").write_text(f"{os.getpid()} {child.pid}")
+os.replace(sys.argv[1] + ".part", sys.argv[1])
+time.sleep(120)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes as Linux shows them")
+def test_it_ends_with_whoever_started_it_however_that_ends(how: signal.Signals, tmp_path: Path) -> None:
+    noted = tmp_path / "pids"
+    command = [kept.__file__, sys.executable, "-c", STARTED, str(noted)]
+    with subprocess.Popen([sys.executable, "-c", HOLDER, *command]) as holder:
+        try:
+            until(noted.exists)
+            pids = [int(pid) for pid in noted.read_text().split()]
+            assert len(pids) == 2
+            assert all(map(is_running, pids))
+            holder.send_signal(how)
+            until(lambda: not any(map(is_running, pids)))
+        finally:
+            holder.kill()
+
+
+def until(holds: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_record_cannot_become_an_option(tmp_path: Path) -> None:
+    """The base comes from a file of anybody's."""
+    made = folder(tmp_path, "adapter")
+    hostile = made._replace(record=RECORD.model_copy(update={"base": "--trust-remote-code"}))
+    assert "--trust-remote-code" not in launch(hostile).command
+
+
+@pytest.mark.parametrize(
+    ("config", "why"),
+    [
+        ({"peft_type": "PROMPT_TUNING"}, "it is no LoRA"),
+        ({"r": 10**9}, "its rank"),
+        ({"r": True}, "its rank"),
+        ({"rank_pattern": {"q_proj": 10**6}}, "its rank"),
+        ({"rank_pattern": [1]}, "its rank"),
+        ({"bias": "all"}, "overwrites the model's biases"),
+        ({"init_lora_weights": "pissa"}, "recomputes the model's weights"),
+        ({"layer_replication": [[0, 1], [0, 1]]}, "changes the model"),
+        ({"megatron_config": {"a": 1}, "megatron_core": "antigravity"}, "changes the model"),
+    ],
+)
+def test_an_adapter_that_would_do_more_than_add(tmp_path: Path, config: dict[str, Any], why: str) -> None:
+    made = folder(tmp_path, "model", "other")
+    (tmp_path / "other" / "adapter_config.json").write_text(
+        json.dumps({"peft_type": "LORA", "r": 8, "init_lora_weights": True, "bias": "none"} | config)
+    )
+    with pytest.raises(ModelFileError, match=why):
+        launch(made, adapters={"other": tmp_path / "other"})
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"peft_type": "LORA"}', "[" * 100_000])
+def test_a_configuration_of_an_adapter_that_is_none(tmp_path: Path, text: str) -> None:
+    made = folder(tmp_path, "model", "other")
+    (tmp_path / "other" / "adapter_config.json").write_text(text)
+    with pytest.raises(ModelFileError, match="is not taken"):
+        launch(made, adapters={"other": tmp_path / "other"})
+
+
+@pytest.mark.parametrize("name", ["gen", "--x", "a b", "../up", "", "x\n"])
+def test_names_of_adapters(tmp_path: Path, name: str) -> None:
+    made = folder(tmp_path, "model", "other")
+    with pytest.raises(ConfigError, match="cannot be called"):
+        serve_generator(made, engine="vllm", adapters={name: tmp_path / "other"})
+
+
 def test_a_child_that_ends_says_why() -> None:
     failing = Launch((sys.executable, "-c", "import sys; sys.exit('No module named vllm')"), {})
     with pytest.raises(
@@ -161,7 +254,7 @@ def test_a_child_that_ends_says_why() -> None:
     ) as failure:
         VllmServer(failing, port=1).start()
     assert "--python" in failure.value.remedy
-    with pytest.raises(LocalServerError, match="cannot be started"):
+    with pytest.raises(LocalServerError, match="cannot start"):
         VllmServer(Launch(("/nowhere/python",), {}), port=1).start()
 
 

@@ -1,7 +1,8 @@
 """Does training teach a rubric generator anything? A small proof, from stored points to figures.
 
-A model of under two million parameters begins with random weights, imitates a few hundred lessons, and is then
-rewarded by TRL's GRPO for how well its rubrics rank. Both are measured on held-out questions: the mean reward
+A model of under a million parameters begins with random weights and imitates lessons of which every other one
+belongs to another state: it learns the form, and a little of what to look at. Then TRL's GRPO rewards it for
+how well its rubrics rank. Both are measured on held-out questions: the mean reward
 of sampled replies, and the agreement of their rankings with the gains, once on the state that the model was
 shown and once on that of another question. The second is the control: form, and one rubric that fits most
 states, raise the first two just as well.
@@ -12,11 +13,13 @@ states, raise the first two just as well.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 from statistics import fmean
 from typing import NamedTuple
 
@@ -29,6 +32,7 @@ from coreact.train.fitting import fit
 from coreact.train.points import read_points
 from coreact.train.recipes import read_recipe
 from coreact.train.rewards.reward import RubricReward
+from coreact.train.rows import sft_rows
 from coreact.worlds import gazetteer
 
 RECIPE = Path(__file__).parent / "proof.toml"
@@ -37,6 +41,8 @@ QUESTIONS = 250
 HELD_OUT = 64
 """Held-out questions, two points of each."""
 SHIFT = 37
+RIGHT = 0.5
+"""Share of the lessons that stand beside their own state; the others are dealt out anew."""
 
 
 class Measured(NamedTuple):
@@ -83,6 +89,18 @@ def store_points(path: Path, *, seed: int) -> None:
             file.write(point.model_dump_json() + "\n")
 
 
+def store_lessons(path: Path, points: Sequence[BranchingPoint], *, seed: int) -> None:
+    """Write rows to imitate, half of them wrong."""
+    draw = Random(seed)
+    rows = list(sft_rows(points, least=3))
+    wrong = [row for row in rows if draw.random() >= RIGHT]
+    dealt = [row["completion"] for row in wrong]
+    draw.shuffle(dealt)
+    for row, completion in zip(wrong, dealt, strict=True):
+        row["completion"] = completion
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
 def held_out(*, seed: int) -> list[BranchingPoint]:
     """Points of questions that nothing is trained on."""
     world = gazetteer()
@@ -97,9 +115,7 @@ def measure(folder: Path, points: Sequence[BranchingPoint], *, seed: int) -> Mea
         Asked(chat(step_prompt(one.state, form="sheet")), max_tokens=64, temperature=1.0, seed=seed + at)
         for at, one in enumerate(points)
     ]
-    replies = [
-        one.text for at in range(0, len(asked), 32) for one in model.complete(asked[at : at + 32])
-    ]
+    replies = [one.text for at in range(0, len(asked), 32) for one in model.complete(asked[at : at + 32])]
     scorer = RubricReward(form="sheet")
     here = [scorer.score(reply, point) for reply, point in zip(replies, points, strict=True)]
     moved = [replies[(at + SHIFT) % len(replies)] for at in range(len(replies))]
@@ -124,11 +140,17 @@ def prove(folder: Path, *, seed: int) -> Proof:
     began = time.perf_counter()
     stored = folder / "points.jsonl"
     store_points(stored, seed=seed)
-    recipe = read_recipe(RECIPE).model_copy(update={"seed": seed})
+    lessons = folder / "lessons.jsonl"
+    store_lessons(lessons, list(read_points([stored])), seed=seed)
+    recipe = read_recipe(RECIPE)
+    imitation, rewarded = recipe.stage
+    stages = (imitation.model_copy(update={"file": str(lessons)}), rewarded)
+    recipe = recipe.model_copy(update={"seed": seed, "stage": stages})
     fit(recipe, read_points([stored]), folder / "run")
     points = held_out(seed=seed)
     before, after = (
-        measure(folder / "run" / stage / "model", points, seed=seed) for stage in ("1-sft", "2-grpo")
+        measure(folder / "run" / "stages" / stage / "model", points, seed=seed)
+        for stage in ("1-sft", "2-grpo")
     )
     return Proof(
         before,

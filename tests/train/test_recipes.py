@@ -16,6 +16,7 @@ from coreact.train.recipes import (
     DpoStage,
     GrpoStage,
     ModelSettings,
+    MonitorSettings,
     PromptSettings,
     Recipe,
     SftStage,
@@ -28,6 +29,7 @@ SHIPPED = Path(__file__).resolve().parents[2] / "rubric_models"
 NAMES = sorted(path.parent.name for path in SHIPPED.glob("*/recipe.toml"))
 
 SMALL = 'name = "a"\n[[stage]]\nmethod = "grpo"\n'
+RULE = '[[monitor.rules]]\nkind = "bound"\nname = "long"\nfigure = "length"\nmost = 1\n'
 
 
 def test_four_recipes_are_shipped() -> None:
@@ -65,6 +67,7 @@ def test_the_cluster_file_says_what_the_recipe_says() -> None:
     actor = "actor_rollout_ref.actor."
     assert int(said["data.train_batch_size"]) == int(said[f"{actor}ppo_mini_batch_size"]) == stage.rows
     assert int(said["data.max_response_length"]) == stage.max_tokens
+    assert int(said["data.max_prompt_length"]) == recipe.prompt.longest
     assert float(said[f"{actor}optim.lr"]) == stage.rate
     assert int(said[f"{actor}optim.lr_warmup_steps"]) == stage.warm_up
     assert float(said[f"{actor}clip_ratio"]) == stage.clip_low
@@ -122,6 +125,11 @@ def test_the_cluster_file_hands_its_overrides_on(tmp_path: Path) -> None:
         (SMALL + "rows = 2\nmicro = 3\n", "micro must divide the 16 replies"),
         (SMALL + "every = 5\nlog = 2\n", "every must be a multiple of log"),
         (SMALL + "every = 5\niterations = 2\n", "every must be a multiple of iterations"),
+        (SMALL + "[monitor]\nevry = 5\n", r"monitor\.evry: .* Did you mean 'every'"),
+        (SMALL + RULE.replace("most", "mst"), r"monitor\.rules\[1\]\.mst: .* Did you mean 'most'"),
+        (SMALL + RULE.replace("bound", "patience"), r"monitor\.rules\[1\]\.most: .*Settings there are: kind"),
+        (SMALL + RULE.replace("length", "lenght"), r"monitor\.rules\[1\]\.figure: "),
+        (SMALL + "every = 4\nlog = 2\n", r"\[monitor\] every must be a multiple of the stage's log"),
         ("name = \n", "is no TOML"),
     ],
 )
@@ -153,6 +161,9 @@ STAGES = st.one_of(
         about=WORDS,
         model=st.builds(ModelSettings, base=WORDS),
         prompt=st.builds(PromptSettings, template=st.dictionaries(st.just("enable_thinking"), st.booleans())),
+        monitor=st.sampled_from(
+            [MonitorSettings(), MonitorSettings(rules=(), points=0), parse_recipe(SMALL + RULE).monitor]
+        ),
         stage=st.lists(STAGES, min_size=1, max_size=3).map(tuple),
     )
 )

@@ -172,11 +172,23 @@ def test_more_lines_are_no_worse_and_fewest_are_taken(points: list[BranchingPoin
         assert size == 1 or reached[size - 2] < reached[size - 1]
 
 
-def test_least_lines(points: list[BranchingPoint]) -> None:
-    for one in points[:20]:
-        lesson = teach(one, least=3)
-        if lesson is not None:
-            assert 3 <= len(lesson.text.splitlines()) <= 4
+def test_short_lessons_get_the_steady_lines_and_answers_stay_alone(points: list[BranchingPoint]) -> None:
+    for one in points[:40]:
+        alone, padded = teach(one), teach(one, least=3)
+        assert alone is not None
+        assert padded is not None
+        sentences = [line.partition("] ")[2] for line in alone.text.splitlines()]
+        longer = [line.partition("] ")[2] for line in padded.text.splitlines()]
+        if "Answer now." in sentences:
+            assert padded == alone
+        elif longer != sentences:
+            assert longer[: len(sentences)] == sentences
+            assert set(longer[len(sentences) :]) <= {"Do not answer yet.", "Do not repeat an earlier call."}
+            assert len(longer) <= 3
+            read = read_reply(padded.text, one.state, form="sheet").rubric
+            assert read is not None
+            found = agreement(standing(judged(read, one.actions, one.state)), one.gains)
+            assert padded.spearman == pytest.approx(found)
 
 
 def test_nothing_to_teach() -> None:

@@ -8,15 +8,12 @@ are more of the same.
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from coreact.bench.experiment.records import Key, Manifest, Outcome
-from coreact.errors import ConfigError, ExperimentMismatchError, LabelFileError
+from coreact.errors import ExperimentMismatchError, LabelFileError
 from coreact.rubric.canonical import digest
 from coreact.trace.journal import Journal
 from coreact.trace.lines import write_whole
@@ -94,36 +91,6 @@ class Notebook:
         write_whole(self.folder / MANIFEST, json.dumps(manifest.model_dump(mode="json"), indent=1) + "\n")
         self.manifest = manifest
         return manifest
-
-
-@contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Keep a folder for one session; it is free again when the session ends, however it ends.
-
-    Where the system has no such locks, nothing is kept.
-
-    Raises:
-        ConfigError: another session has it: both would run and pay for the same episodes.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConfigError(
-                f"Another session runs in {folder}.", remedy="Wait for its end, or give another --out."
-            ) from error
-        except OSError:  # a file system without locks
-            pass
-        yield
-    finally:
-        os.close(opened)
 
 
 def read_notebook(folder: Path) -> Notebook:

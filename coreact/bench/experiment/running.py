@@ -20,13 +20,14 @@ from typing import Any, NamedTuple
 from langchain_core.language_models import BaseChatModel
 
 from coreact.bench.experiment.episode import Bench, run_episode
-from coreact.bench.experiment.journal import Notebook, held
+from coreact.bench.experiment.journal import Notebook
 from coreact.bench.experiment.prices import Prices
 from coreact.bench.experiment.records import ArmNote, Key, Manifest, Outcome, Session
 from coreact.bench.records import Arm, Suite, Task
 from coreact.errors import ConfigError
 from coreact.generate import RubricGenerator
 from coreact.trace import SQLiteTraceStore
+from coreact.trace.journal import held
 
 FAILURES = 10
 """So many episodes in a row that an instrument failed end a session: the server is down, not the arms."""

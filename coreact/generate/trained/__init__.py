@@ -15,12 +15,11 @@ from coreact.generate.trained.record import (
     RECORD,
     GeneratorFolder,
     GeneratorRecord,
-    GeneratorWarning,
-    check_versions,
     describe,
     read_folder,
     write_record,
 )
+from coreact.generate.trained.versions import GeneratorWarning, check_versions
 
 __all__ = [
     "ADAPTER",

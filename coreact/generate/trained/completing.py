@@ -6,8 +6,9 @@ beside it. Here each row has a source of its own: Gumbel noise is added to its s
 sum is a fair sample (the Gumbel-max trick). Rows of a batch are padded on the left, which moves scores in the
 last bits: where two tokens are all but equally likely, a batch may choose another than a row alone.
 
-Weights are read as safetensors and from local files only; no code of a model's folder is run. torch,
-transformers and peft are imported when a model is opened. Nothing here streams or holds to a schema.
+Weights are read as safetensors and from local files only; no code of a model's folder is run, and nobody is
+asked whether to. torch, transformers and peft are imported when a model is opened. Nothing here streams or
+holds to a schema. A control token in a message is read as one; `coreact.generate.prompt` writes none.
 """
 
 from __future__ import annotations
@@ -19,9 +20,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from coreact.errors import ConfigError, MissingExtraError, ModelFileError
+from coreact.generate.trained.adapters import checked_adapter, first_line, unfit, unwrap
 from coreact.generate.trained.exchange import Asked, Completed, PromptTooLongError
-
-_ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 
 class TransformersModel:
@@ -31,12 +31,15 @@ class TransformersModel:
         model: a causal language model of transformers.
         tokenizer: its tokenizer, with a chat template.
         name: what it is called in errors.
+        template: what the chat template is told beside the messages, as it was in training.
 
     Raises:
         ConfigError: the tokenizer has no chat template, or no end of a reply is known.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, *, name: str) -> None:
+    def __init__(
+        self, model: Any, tokenizer: Any, *, name: str, template: Mapping[str, bool | str] | None = None
+    ) -> None:
         from transformers import GenerationConfig
 
         if not getattr(tokenizer, "chat_template", None):
@@ -54,6 +57,7 @@ class TransformersModel:
         self.name = name
         self._model = model.eval()
         self._tokenizer = tokenizer
+        self._template = dict(template or {})
         self._ends: set[int] = {ends} if isinstance(ends, int) else set(ends)
         pad = tokenizer.pad_token_id
         self._pad: int = pad if pad is not None else min(self._ends)
@@ -67,7 +71,15 @@ class TransformersModel:
         self._lock = threading.RLock()
 
     @classmethod
-    def open(cls, folder: str | Path, *, name: str, adapter: Path | None = None, device: str = "cpu") -> Self:
+    def open(
+        cls,
+        folder: str | Path,
+        *,
+        name: str,
+        adapter: Path | None = None,
+        device: str = "cpu",
+        template: Mapping[str, bool | str] | None = None,
+    ) -> Self:
         """Read a model that `save_pretrained` wrote, or one of the hub that is cached on this machine.
 
         Args:
@@ -75,6 +87,7 @@ class TransformersModel:
             name: what it is called in errors.
             adapter: a LoRA adapter that becomes part of the model; others can still be put on top.
             device: where it computes, as torch writes it.
+            template: see the class.
 
         Raises:
             MissingExtraError: the extra `train` is not installed.
@@ -89,16 +102,19 @@ class TransformersModel:
         where = str(folder)
         try:
             with _without_bars():
-                tokenizer = AutoTokenizer.from_pretrained(where, local_files_only=True)
+                tokenizer = AutoTokenizer.from_pretrained(
+                    where, local_files_only=True, trust_remote_code=False
+                )
                 model: Any = AutoModelForCausalLM.from_pretrained(
                     where,
                     local_files_only=True,
                     use_safetensors=True,
+                    trust_remote_code=False,  # unset, transformers asks on the terminal
                     dtype=torch.float32 if device == "cpu" else "auto",
                 )
-        except (OSError, ValueError) as error:
+        except Exception as error:  # a folder of anybody's breaks its readers in ways of their own
             raise ModelFileError(
-                f"No model can be read from {where!r}: {_first_line(error)}",
+                f"No model can be read from {where!r}: {first_line(error)}",
                 path=Path(where),
                 remedy="Give a folder that `save_pretrained` wrote (safetensors), or fetch the base first.",
             ) from error
@@ -106,13 +122,11 @@ class TransformersModel:
             from peft import PeftModel
 
             checked_adapter(adapter)
-            model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
-        return cls(model.to(device), tokenizer, name=name)
-
-    @property
-    def context_tokens(self) -> int:
-        """Prompt and reply together, in tokens."""
-        return self._limit
+            try:
+                model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+            except Exception as error:  # as above
+                raise unfit(adapter, name, error) from error
+        return cls(model.to(device), tokenizer, name=name, template=template)
 
     @property
     def adapters(self) -> tuple[str, ...]:
@@ -123,9 +137,16 @@ class TransformersModel:
         """The text that the model continues: the chat by its template, up to where the reply begins."""
         return str(
             self._tokenizer.apply_chat_template(
-                [dict(one) for one in messages], add_generation_prompt=True, tokenize=False
+                [dict(one) for one in messages],
+                add_generation_prompt=True,
+                tokenize=False,
+                **self._template,
             )
         )
+
+    def room(self, messages: Sequence[Mapping[str, str]]) -> int:
+        """Tokens that are left for a reply; below 1 where there are none."""
+        return self._limit - len(self._ids(messages))
 
     def encoded(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
         """The tokens of that text.
@@ -133,11 +154,14 @@ class TransformersModel:
         Raises:
             PromptTooLongError: no token is left for a reply.
         """
-        text = self.rendered(messages)
-        # The template writes every special token itself.
-        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        ids = self._ids(messages)
         if len(ids) >= self._limit:
             raise PromptTooLongError(generator=self.name, tokens=len(ids), limit=self._limit)
+        return ids
+
+    def _ids(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
+        # The template writes every special token itself.
+        ids: list[int] = self._tokenizer(self.rendered(messages), add_special_tokens=False)["input_ids"]
         return ids
 
     def complete(self, asked: Sequence[Asked], *, adapter: str | None = None) -> list[Completed]:
@@ -217,13 +241,9 @@ class TransformersModel:
                     self._peft = PeftModel(self._model, config, adapter_name=key)
                 self._peft.load_adapter(str(path), adapter_name=key)
                 self._peft.eval()
-            except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+            except Exception as error:  # a folder of anybody's; what it left must be taken away
                 self._drop(key)
-                raise ModelFileError(
-                    f"The adapter in {path} cannot be put on {self.name!r}: {_first_line(error)}",
-                    path=path,
-                    remedy="Give a LoRA adapter that was trained on this very model.",
-                ) from error
+                raise unfit(path, self.name, error) from error
             before = self._adapters.pop(name, None)
             self._adapters[name] = key
             if before is not None:
@@ -262,22 +282,7 @@ class TransformersModel:
                 self._peft = None
         if self._peft is None:
             vars(self._model).pop("peft_config", None)  # peft leaves it behind
-
-
-def checked_adapter(path: Path) -> Path:
-    """The path, if a LoRA adapter in safetensors lies there.
-
-    Raises:
-        ModelFileError: none does.
-    """
-    missing = [name for name in _ADAPTER_FILES if not (path / name).is_file()]
-    if missing:
-        raise ModelFileError(
-            f"{path} holds no adapter: {missing[0]} is missing.",
-            path=path,
-            remedy="Give the folder that peft's `save_pretrained` wrote, with safetensors.",
-        )
-    return path
+            unwrap(self._model)
 
 
 @contextmanager
@@ -293,7 +298,3 @@ def _without_bars() -> Iterator[None]:
     finally:
         if were_on:
             logging.enable_progress_bar()
-
-
-def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -25,9 +25,9 @@ from coreact.generate.trained.record import (
     MODEL,
     GeneratorFolder,
     GeneratorRecord,
-    check_versions,
     read_folder,
 )
+from coreact.generate.trained.versions import check_versions
 from coreact.rubric import digest
 
 Engine = Literal["auto", "llama.cpp", "transformers"]
@@ -151,9 +151,15 @@ def open_weights(folder: GeneratorFolder, *, device: str = "cpu") -> Any:
 
     record = folder.record
     if folder.model is not None:
-        return TransformersModel.open(folder.model, name=record.name, device=device)
+        return TransformersModel.open(folder.model, name=record.name, device=device, template=record.template)
     if folder.adapter is not None:
-        return TransformersModel.open(record.base, name=record.name, adapter=folder.adapter, device=device)
+        return TransformersModel.open(
+            record.base,
+            name=record.name,
+            adapter=folder.adapter,
+            device=device,
+            template=record.template,
+        )
     raise ModelFileError(
         f"The generator {record.name!r} has no weights for transformers.",
         path=folder.path / MODEL,
@@ -180,9 +186,14 @@ def _remote(source: str, *, form: Form | None, seed: int, strict: bool) -> Promp
     if record is not None and form in (None, record.form):
         check_versions(record, strict=strict)
         asked: dict[str, Any] = {"temperature": record.temperature, "max_tokens": record.max_tokens}
+        if record.template:
+            asked["extra_body"] = {"chat_template_kwargs": record.template}
         form = record.form
     else:
         asked = {"temperature": 0.0}
+    if urlsplit(base_url).hostname in _LOOPBACK:  # no proxy of the environment reaches this machine's own
+        unkept: dict[str, Any] = {"trust_env": False, "limits": httpx.Limits(max_keepalive_connections=0)}
+        asked |= {"http_client": httpx.Client(**unkept), "http_async_client": httpx.AsyncClient(**unkept)}
     model = ChatOpenAI(model=name, base_url=base_url, api_key=SecretStr(key), seed=seed, **asked)
     # Which weights a server holds cannot be checked, so the version does not vouch for them.
     return PromptedGenerator(model, form=form or "lines")

@@ -24,15 +24,19 @@ def generators() -> dict[str, Path]:
 def find_generator(source: str | Path) -> Path:
     """The folder that is meant: a path, or a name below `rubric_models/`.
 
+    A folder here that holds no generator does not hide one of its name.
+
     Raises:
         ConfigError: there is neither.
     """
     path = Path(source)
-    if path.is_dir():
+    if (path / RECORD).is_file():
         return path
     known = generators()
     if str(source) in known:
         return known[str(source)]
+    if path.is_dir():
+        return path
     raise ConfigError(
         f"There is no trained generator {str(source)!r}.",
         remedy=f"Give a folder, a URL ending in /v1, or one of: {', '.join(known) or 'none is shipped'}.",

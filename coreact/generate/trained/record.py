@@ -11,8 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -36,11 +35,11 @@ ADAPTER = "adapter"
 """Folder of a LoRA adapter on `base`, where not the whole model was trained."""
 
 _CHECKED_BYTES = 64 * 2**20  # larger files are not read a second time when a generator is opened
+_NOT_OF_THE_TEMPLATE = frozenset(
+    "add_generation_prompt chat_template continue_final_message conversation documents max_length padding"
+    " return_dict return_tensors self tokenize tokenizer_kwargs tools truncation".split()
+)  # arguments of `apply_chat_template` itself
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
-
-
-class GeneratorWarning(UserWarning):
-    """A trained generator is used in another way than it was trained for."""
 
 
 class GeneratorRecord(Record):
@@ -65,8 +64,18 @@ class GeneratorRecord(Record):
     """Sampling temperature in use; 0 takes the likeliest token each time."""
     context_tokens: int = Field(default=2048, ge=256)
     """Prompt and reply together, in tokens."""
+    template: dict[str, bool | str] = Field(default_factory=dict)
+    """What the model's chat template was told in training beside the messages."""
     files: dict[str, str] = Field(default_factory=dict)
     """SHA-256 of each file of its weights (`sha256:…`), by the path below the folder."""
+
+    @field_validator("template")
+    @classmethod
+    def _is_of_the_template(cls, template: dict[str, bool | str]) -> dict[str, bool | str]:
+        for name in template:
+            if name in _NOT_OF_THE_TEMPLATE or not name.isidentifier():
+                raise ValueError(f"{name!r} is nothing that a chat template is told")
+        return template
 
     @field_validator("files")
     @classmethod
@@ -80,7 +89,10 @@ class GeneratorRecord(Record):
     @property
     def version(self) -> str:
         """Hash of everything above: other weights, another prompt or temperature make another version."""
-        return digest(self.model_dump(mode="json"))
+        said = self.model_dump(mode="json")
+        if not self.template:
+            del said["template"]  # generators without one keep their versions
+        return digest(said)
 
 
 class GeneratorFolder(NamedTuple):
@@ -118,6 +130,7 @@ def describe(
     max_tokens: int = 160,
     temperature: float = 0.0,
     context_tokens: int = 2048,
+    template: Mapping[str, bool | str] | None = None,
 ) -> GeneratorRecord:
     """The record of weights that lie in a folder, with the versions of prompts and reader of this library.
 
@@ -129,6 +142,7 @@ def describe(
         max_tokens: longest reply.
         temperature: of sampling in use.
         context_tokens: prompt and reply together.
+        template: what the chat template was told in training.
 
     Raises:
         ConfigError: a value is out of range.
@@ -150,6 +164,7 @@ def describe(
         "max_tokens": max_tokens,
         "temperature": temperature,
         "context_tokens": context_tokens,
+        "template": dict(template or {}),
         "files": {path.relative_to(folder).as_posix(): _sha256(path) for path in weights},
     }
     try:
@@ -185,9 +200,12 @@ def read_folder(folder: Path) -> GeneratorFolder:
     """Read a generator's record and check its files.
 
     Files of more than 64 MiB are only checked to be there: reading gigabytes twice would delay every start.
+    A weights file that the record does not name is refused, since it would run under a version that says
+    nothing of it.
 
     Raises:
-        ModelFileError: there is no record, it cannot be read, or a file of it is missing or was changed.
+        ModelFileError: there is no record, it cannot be read, or a file of it is missing, was changed or came
+            later.
     """
     path = folder / RECORD
     try:
@@ -206,6 +224,14 @@ def read_folder(folder: Path) -> GeneratorFolder:
             path=path,
             remedy="Train it again, or use the version of this library that wrote it.",
         ) from error
+    for found in _weights(folder):
+        name = found.relative_to(folder).as_posix()
+        if name not in record.files:
+            raise ModelFileError(
+                f"{found} is not named by the record of the generator {record.name!r}.",
+                path=found,
+                remedy="Take it out of the folder, or describe the generator again.",
+            )
     for name, stored in record.files.items():
         file = folder / name
         if not file.is_file():
@@ -221,44 +247,12 @@ def read_folder(folder: Path) -> GeneratorFolder:
     return GeneratorFolder(folder, record)
 
 
-def check_versions(record: GeneratorRecord, *, strict: bool = True) -> None:
-    """Compare what a generator was trained on with the library at hand.
-
-    Another reader is told by a `GeneratorWarning`: replies are still read, some in another way than they were
-    rewarded. Another prompt is an error, because a small model given a page it never saw writes nonsense.
-
-    Args:
-        record: the generator's.
-        strict: False makes another prompt a warning too.
-
-    Raises:
-        ConfigError: it was trained on other prompts.
-    """
-    now = step_version(record.form)
-    if record.prompt != now:
-        what = (
-            f"The generator {record.name!r} was trained on prompts of version {record.prompt}"
-            f" in form {record.form!r}; this library writes version {now}."
-        )
-        if strict:
-            raise ConfigError(
-                what, remedy="Train it again, or use the library's version it was trained with."
-            )
-        warnings.warn(what, GeneratorWarning, stacklevel=2)
-    if record.reader != READER:
-        warnings.warn(
-            f"The generator {record.name!r} was trained with reader {record.reader}; this library reads with"
-            f" reader {READER}: some replies may count otherwise than in training.",
-            GeneratorWarning,
-            stacklevel=2,
-        )
-
-
 def _weights(folder: Path) -> Iterable[Path]:
     if (folder / GGUF).is_file():
         yield folder / GGUF
     for name in (MODEL, ADAPTER):
-        yield from (path for path in (folder / name).rglob("*") if path.is_file())
+        below = (path for path in (folder / name).rglob("*") if path.is_file())
+        yield from (path for path in below if not path.name.startswith("."))  # what file managers leave
 
 
 def _sha256(path: Path) -> str:

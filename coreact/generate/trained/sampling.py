@@ -7,12 +7,15 @@ from collections.abc import Sequence
 import torch
 from transformers import LogitsProcessor
 
+_LEAST = 1e-5
+"""Temperature below which the likeliest token is taken, as vLLM does: dividing by less overflows."""
+
 
 class OwnDraws(LogitsProcessor):
     """Makes the likeliest token of each row a sample of that row's distribution (the Gumbel-max trick).
 
     Args:
-        temperatures: of each row; 0 leaves a row's scores as they are.
+        temperatures: of each row; 0, and what is next to it, leaves a row's scores as they are.
         seeds: of each row.
     """
 
@@ -25,7 +28,7 @@ class OwnDraws(LogitsProcessor):
         """Scores whose largest is the drawn token."""
         drawn = scores.float().clone()
         for row, (temperature, source) in enumerate(zip(self._temperatures, self._sources, strict=True)):
-            if temperature > 0:
+            if temperature >= _LEAST:
                 uniform = torch.rand(drawn.shape[1], generator=source, dtype=torch.float64)
                 noise = -torch.log(-torch.log(uniform.clamp(min=1e-300)))
                 drawn[row] = drawn[row] / temperature + noise.to(drawn)

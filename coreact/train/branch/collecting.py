@@ -1,9 +1,10 @@
 """Collects branching points from live or stored runs into a folder, many at a time, and goes on after a kill.
 
 What costs anything (models, judges, tools) happens in `routes`; here runs are put side by side, what they
-visit is written down as it happens, and an error costs the question that it struck. Three things end a
-collection early: a model, a teacher or a panel that is dead, a disk that takes nothing more, and LangGraph's
-control flow. All that was visited by then is stored, and the same call goes on from there.
+visit is written down as it happens, and an error costs the question that it struck. Four things end a
+collection early: a model, a teacher or a panel that is dead, a disk that takes nothing more, a setting that
+no question can be collected with, and LangGraph's control flow. All that was visited by then is stored, and
+the same call goes on from there.
 
 Source: the collection of Co-ReAct (arXiv 2605.23590). What differs: steps are written one by one rather
 than at the end of a trajectory, tool errors stay local, the best action need not be the one followed, and a
@@ -13,18 +14,19 @@ decision that nobody could judge has no label.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from langgraph.errors import GraphBubbleUp
 from pydantic import Field
 
-from coreact.errors import ConfigError, JudgingError, ModelCallError
+from coreact.errors import ConfigError, JudgingError, MissingExtraError, ModelCallError
 from coreact.rubric import Record
 from coreact.rubric.canonical import digest
+from coreact.trace.journal import held
 from coreact.trace.records import Trajectory
-from coreact.train.branch.environment import LIMIT, RolloutEnvironment, WorldEnvironment
+from coreact.train.branch.environment import LIMIT, SYSTEM, RolloutEnvironment, WorldEnvironment
 from coreact.train.branch.looking import Looker
 from coreact.train.branch.roll_in import RollIn
 from coreact.train.branch.routes import LiveRun, Route, StoredRun
@@ -41,6 +43,9 @@ class CollectSettings(Record):
     roll_in: RollIn = RollIn()
     steps: int = Field(default=LIMIT, ge=1)
     """Tool calls that a run may take, and so decisions visited at most."""
+    system: str = SYSTEM
+    """System prompt of the agent that acts. Models are asked with it, and states hold it as those of a
+    running agent do, so that a generator is trained on the prompts it will meet."""
     seed: int = Field(default=0, ge=0)
     """Of all draws."""
     concurrency: int = Field(default=16, ge=1)
@@ -68,7 +73,8 @@ async def collect_live(
         report: is told what happens.
 
     Raises:
-        ConfigError: there is no question, one is there twice, or the rule needs a teacher and there is none.
+        ConfigError: there is no question, one is there twice, the rule needs a teacher and there is none, or
+            another session collects into the folder.
         ExperimentMismatchError: the folder holds a collection under other settings.
         ModelCallError, JudgingError: a model, the teacher or the panel is dead; what was visited is stored.
         StoreError: the disk takes nothing more; what was visited before is stored.
@@ -90,20 +96,18 @@ async def collect_live(
                 beta=chosen.roll_in.beta.at(at / max(1, len(ids) - 1)),
                 limit=chosen.steps,
                 seed=chosen.seed,
+                system=chosen.system,
             )
 
-    book = Notebook(
-        folder,
-        {
-            "of": "live runs",
-            "world": environment.name,
-            "questions": f"{len(ids)}, {digest(ids)[-16:]}",
-            **_version(environment),
-            **chosen.model_dump(mode="json", exclude={"concurrency"}),
-            **looker.ids,
-        },
-    )
-    return await _collect(book, routes(), chosen.concurrency, report)
+    asked: dict[str, object] = {
+        "of": "live runs",
+        "world": environment.name,
+        "questions": f"{len(ids)}, {digest(ids)[-16:]}",
+        **_version(environment),
+        **chosen.model_dump(mode="json", exclude={"concurrency"}),
+        **looker.ids,
+    }
+    return await _collect(folder, asked, routes(), chosen.concurrency, report)
 
 
 async def collect_stored(
@@ -132,7 +136,7 @@ async def collect_stored(
         report: is told what happens.
 
     Raises:
-        ConfigError: there is no run.
+        ConfigError: there is no run, or another session collects into the folder.
         ExperimentMismatchError: the folder holds a collection under other settings.
         ModelCallError, JudgingError: a model, the teacher or the panel is dead; what was visited is stored.
         StoreError: the store cannot be read, or the disk takes nothing more.
@@ -152,17 +156,14 @@ async def collect_stored(
                 seed=seed,
             )
 
-    book = Notebook(
-        folder,
-        {
-            "of": "stored runs",
-            "world": None if environment is None else environment.name,
-            **({} if environment is None else _version(environment)),
-            "seed": seed,
-            **looker.ids,
-        },
-    )
-    done = await _collect(book, routes(), concurrency, report)
+    settings: dict[str, object] = {
+        "of": "stored runs",
+        "world": None if environment is None else environment.name,
+        **({} if environment is None else _version(environment)),
+        "seed": seed,
+        **looker.ids,
+    }
+    done = await _collect(folder, settings, routes(), concurrency, report)
     if not done.questions:
         raise ConfigError(
             "There is no stored run to collect from.",
@@ -176,8 +177,22 @@ def _version(environment: RolloutEnvironment) -> dict[str, object]:
 
 
 async def _collect(
-    book: Notebook, routes: Iterator[Route], concurrency: int, report: Report | None
+    folder: Path,
+    settings: Mapping[str, object],
+    routes: Iterator[Route],
+    concurrency: int,
+    report: Report | None,
 ) -> Collected:
+    with held(folder):
+        book = Notebook(folder, settings)
+        book.settle(await _walk_all(book, routes, concurrency, report or (lambda _: None)))
+        return summarize(folder)
+
+
+async def _walk_all(
+    book: Notebook, routes: Iterator[Route], concurrency: int, tell: Report
+) -> list[tuple[str, str]]:
+    """Walk all routes; the order they came in."""
     order: list[tuple[str, str]] = []
 
     def waiting() -> Iterator[Route]:
@@ -186,7 +201,6 @@ async def _collect(
             if not book.done(route.question_id, route.run):
                 yield route
 
-    tell = report or (lambda _: None)
     queue = waiting()  # shared: each worker takes the next one when it has done its last
 
     async def work() -> None:
@@ -200,8 +214,7 @@ async def _collect(
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
-    book.settle(order)
-    return summarize(book.folder)
+    return order
 
 
 async def _walk(route: Route, book: Notebook, tell: Report) -> None:
@@ -212,7 +225,7 @@ async def _walk(route: Route, book: Notebook, tell: Report) -> None:
     while True:
         try:
             visit = await anext(visits, None)
-        except (GraphBubbleUp, ModelCallError, JudgingError):
+        except (GraphBubbleUp, ModelCallError, JudgingError, ConfigError, MissingExtraError):
             raise
         except Exception as error:  # noqa: BLE001 - the boundary: an error costs the question that it struck
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]

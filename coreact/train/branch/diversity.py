@@ -85,4 +85,4 @@ def diverse(proposals: Sequence[Screened], *, k: int, seed: str) -> Kept:
 
 
 def _drawn(seed: str, what: str) -> bytes:
-    return hashlib.sha256(f"{seed}|{what}".encode()).digest()
+    return hashlib.sha256(f"{seed}|{what}".encode("utf-8", "surrogatepass")).digest()

@@ -24,6 +24,9 @@ from coreact.host.messages import Contracts
 from coreact.rubric import Action, State, ToolCall, ToolContract
 from coreact.worlds import Corpus, Passage, Question, World, gold_share
 
+SYSTEM = "Search before you answer."
+"""System prompt of the agents that act in worlds, as `agents/react` has it."""
+
 LIMIT = 4
 """Tool calls that the agent may make; states have 0 to 3 of them behind them, so one is always left."""
 

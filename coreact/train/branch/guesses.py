@@ -24,7 +24,12 @@ class Guesses:
     def __init__(self, most: int) -> None:
         self._most = most
 
-    def of(self, decision: Decision) -> list[Action]:
+    @property
+    def id(self) -> str:
+        """Of the sampler: what decides how it proposes."""
+        return f"guess {self._most}"
+
+    def of(self, decision: Decision) -> list[tuple[str, Action]]:
         """Searches for names of the state's sheet; none where no tool searches or no name was met."""
         tool = next((one for one in decision.state.tools if one.role == "search"), None)
         page = sheet(decision.state)
@@ -35,5 +40,6 @@ class Guesses:
         queries += [f"{one.name} {word}" for one in page.names for word in page.words]
         chosen = draw.sample(queries, min(self._most, len(queries)))
         return [
-            Action(call=ToolCall(name=tool.name, arguments={tool.text_argument: query})) for query in chosen
+            ("guess", Action(call=ToolCall(name=tool.name, arguments={tool.text_argument: query})))
+            for query in chosen
         ]

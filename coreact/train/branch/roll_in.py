@@ -80,8 +80,7 @@ def follow(
         rule: see `Rule`. `best` draws where nobody could tell what the candidates are worth.
         candidates: the actions kept.
         gains: what they are worth, or None. Of equally good ones a call is taken before an answer, since a
-        run
-            that ends shows nothing more.
+            run that ends shows nothing more.
         usable: the samplers' usable proposals, repeats included: how often a student proposes an action is
             how often it would take it.
         teacher: the teacher's action; where it failed the student acts.

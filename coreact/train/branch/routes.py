@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from itertools import repeat
 from typing import Protocol, cast
 
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, messages_from_dict
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, messages_from_dict
 
 from coreact.errors import StoreError, WorldError
 from coreact.host.messages import StateReader
@@ -20,7 +20,7 @@ from coreact.rubric import Action, State
 from coreact.rubric.canonical import text_digest
 from coreact.trace.records import StepRecord, Trajectory
 from coreact.trace.states import state_at
-from coreact.train.branch.environment import LIMIT, RolloutEnvironment
+from coreact.train.branch.environment import LIMIT, SYSTEM, RolloutEnvironment
 from coreact.train.branch.looking import Looked, Looker
 from coreact.train.branch.roll_in import Followed, RollIn, coin, follow
 from coreact.train.branch.sampling import Decision, Proposal
@@ -54,6 +54,7 @@ class LiveRun:
         beta: share of decisions that the teacher is meant to have; counts with the rule `teacher`.
         limit: tool calls that the run may take, at least 1.
         seed: of all draws.
+        system: system prompt of the agent, part of its states as of a running agent's; empty: it has none.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class LiveRun:
         beta: float = 0.0,
         limit: int = LIMIT,
         seed: int = 0,
+        system: str = SYSTEM,
     ) -> None:
         self.question_id = question_id
         self.run = ""
@@ -78,7 +80,8 @@ class LiveRun:
         self._limit = limit
         self._seed = seed
         self._messages: list[AnyMessage] = [HumanMessage(environment.prompt(question_id))]
-        self._reader = StateReader()
+        self._system = system
+        self._reader, self._drawing = StateReader(), StateReader()
         self._shown: list[str] = []
 
     async def visits(self, begun: Sequence[Visit] = ()) -> AsyncIterator[Visit]:
@@ -111,15 +114,19 @@ class LiveRun:
 
     @property
     def _state(self) -> State:
-        return self._reader.read(self._messages, tools=self._environment.tools, limit=self._limit)
+        return self._reader.read(
+            self._messages, tools=self._environment.tools, system=self._system, limit=self._limit
+        )
 
     async def _visit(self, step: int, rolled_in: tuple[Driver, ...]) -> Visit:
         state = self._state
+        # Draws are made of what was asked and done: under another system prompt they are the same.
+        drawn = self._drawing.read(self._messages, tools=self._environment.tools).digest
         decision = Decision(
-            f"{self.question_id}.{self._seed}.{step}.{state.digest[-8:]}",
+            f"{self.question_id}.{self._seed}.{step}.{drawn[-8:]}",
             self.question_id,
             state,
-            tuple(self._messages),
+            (*([SystemMessage(self._system)] if self._system else []), *self._messages),
             tuple(self._shown),
         )
         looked = await self._looker.look(decision, step=step, world=self._environment.name)

@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AnyMessage, SystemMessage
+from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.runnables import Runnable
 from langgraph.errors import GraphBubbleUp
 
@@ -27,9 +27,6 @@ from coreact.host.messages import actions_of
 from coreact.judge.failure import Throttle, aretrying, classify
 from coreact.judge.panel.members import atogether
 from coreact.rubric import Action, State
-
-SYSTEM = "Search before you answer."
-"""System prompt of sampled actions where the conversation has none, as the agents have it."""
 
 PATIENCE = 20
 """Failed calls of one model in a row after which it is taken for dead."""
@@ -43,7 +40,7 @@ class Decision(NamedTuple):
     question_id: str
     state: State
     messages: Sequence[AnyMessage]
-    """The conversation so far, as the agent's model would get it."""
+    """The conversation so far, as the agent's model would get it, a system prompt first if it has one."""
     shown: tuple[str, ...] | None = ()
     """Ids of the passages shown so far; None where that is unknown, so that nothing can be measured."""
 
@@ -105,7 +102,6 @@ class ModelSampler:
         model: the chat model. One with `with_seed` or a field `seed` is seeded for each call.
         name: as it stands in sources.
         temperatures: each in [0, 2]; none: the model's own, once.
-        system: system prompt, put first where the conversation has none.
         throttle: what all samplers and judges share; default: eight calls at once.
         attempts: tries of each call, at least 1.
         timeout: seconds that one try may take; None waits for ever.
@@ -122,7 +118,6 @@ class ModelSampler:
         name: str,
         *,
         temperatures: Sequence[float] = (),
-        system: str = SYSTEM,
         throttle: Throttle | None = None,
         attempts: int = 3,
         timeout: float | None = 120.0,
@@ -137,7 +132,6 @@ class ModelSampler:
         self._model = model
         self._name = name
         self._temperatures: tuple[float | None, ...] = tuple(temperatures) or (None,)
-        self._system = system
         self._throttle = throttle or Throttle()
         self._attempts = attempts
         self._timeout = timeout
@@ -160,9 +154,7 @@ class ModelSampler:
 
     async def _one(self, decision: Decision, temperature: float | None) -> Proposal:
         source = self._name if temperature is None else f"{self._name}@{temperature:g}"
-        messages: list[AnyMessage] = list(decision.messages)
-        if self._system and not any(isinstance(message, SystemMessage) for message in messages[:1]):
-            messages.insert(0, SystemMessage(self._system))
+        messages = list(decision.messages)
         try:
             bound = self._bound(decision, temperature, source)
             async for attempt in aretrying(self._attempts):

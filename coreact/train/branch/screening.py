@@ -36,7 +36,7 @@ too like those kept."""
 
 DROPS: tuple[Drop, ...] = get_args(Drop)
 
-_THOUGHT = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
+_THOUGHT = re.compile(r"\A(?:.*</think>|\s*<think>.*)", re.DOTALL)
 _INVENTED = re.compile(
     r"(?im)^\s*(?:observations?|(?:tool|search|function)[ _](?:outputs?|results?|responses?))\s*(?:\d+\s*)?:"
     r"|</?(?:tool_response|tool_output|tool_result|observation|function_results?|search_results?|snippet)\b"
@@ -54,7 +54,8 @@ class Screened(NamedTuple):
 def screen(proposal: Proposal, state: State) -> Screened | Drop:
     """The one action of a proposal, or why it is dropped.
 
-    A thought that a message begins with is no part of it.
+    A thought that a message begins with is no part of it, whether or not it says where it begins; one that
+    does not end (the reply was cut) leaves nothing.
     """
     if proposal.failed:
         return "failed"

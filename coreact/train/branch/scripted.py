@@ -20,9 +20,8 @@ from langchain_core.tools import BaseTool
 from coreact.host.messages import StateReader, actions_of
 from coreact.rubric import Action
 from coreact.rubric.branching import BranchingPoint, Candidate
-from coreact.train.branch.environment import LIMIT, WorldEnvironment
+from coreact.train.branch.environment import LIMIT, SYSTEM, WorldEnvironment
 from coreact.train.branch.policies import Policies, Situation
-from coreact.train.branch.sampling import SYSTEM
 from coreact.worlds import Question, World
 from coreact.worlds.choosing import choose
 from coreact.worlds.multihop import Halves, halves

@@ -33,6 +33,8 @@ class Collected(Record):
     """Points by where their gains come from, see `Worth`."""
     ended: dict[str, int] = Field(default_factory=dict)
     """Questions by how they ended, see `End`."""
+    errors: dict[str, int] = Field(default_factory=dict)
+    """Failed questions by what failed."""
     passed_over: dict[str, int] = Field(default_factory=dict)
     """Decisions of stored runs that could not be visited, by reason."""
     proposed: int = 0
@@ -84,6 +86,7 @@ def summarize(folder: Path) -> Collected:
     found = Collected(
         questions=len(ends),
         ended=_sorted(Counter(one.how for one in ends)),
+        errors=_sorted(Counter(one.error for one in ends if one.how == "failed")),
         passed_over=_sorted(passed),
         beta=betas / total if total else None,
         delivered=acted[True] / total if total else None,

@@ -216,6 +216,8 @@ def _sort(path: Path, places: Mapping[tuple[str, str], int]) -> None:
     offset = 0
     with path.open("rb") as file:
         for line in file:
+            if not line.endswith(b"\n"):
+                break  # torn by a kill, and nothing was written since
             fields = json.loads(line)
             of = (fields["question_id"], fields.get("run", ""))
             key = (places.get(of, len(places)), *of, int(fields.get("step", 0)))

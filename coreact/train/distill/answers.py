@@ -68,7 +68,11 @@ class AnswerBook:
     def __init__(self, answers: Iterable[TeacherAnswers]) -> None:
         found = list(answers)
         teachers = sorted({one.teacher for one in found})
-        if len(teachers) != 1:
+        if not teachers:
+            raise ConfigError(
+                "There are no answers of a teacher.", remedy="Collect them first: `collect_answers`."
+            )
+        if len(teachers) > 1:
             raise ConfigError(
                 f"Answers of {len(teachers)} teachers cannot be distilled together: {', '.join(teachers)}.",
                 remedy="Collect the answers of one teacher into a file of their own.",

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
+_LEAST_LOG = -80.0
+
 Draw = Callable[[list[dict[str, str]], int], Sequence[str]]
 """Asks the teacher one prompt several times: chat messages and number of replies in, replies out."""
 
@@ -228,8 +230,9 @@ def clipped_divergence(teacher: Tensor, student: Tensor, mask: Tensor, *, clip: 
     """
     if not clip > 0:
         raise ConfigError(f"A clip of {clip} lets nothing through.", remedy="Give a number above 0.")
-    log_p = teacher.detach().float().log_softmax(-1)
-    log_q = student.float().log_softmax(-1)
+    # Words that are ruled out (-inf) would make 0 times infinity; what is this unlikely counts for nothing.
+    log_p = teacher.detach().float().log_softmax(-1).clamp(min=_LEAST_LOG)
+    log_q = student.float().log_softmax(-1).clamp(min=_LEAST_LOG)
     divergence = (log_p.exp() * (log_p - log_q)).sum(-1).clamp(0.0, clip)
     counted = mask.to(divergence)
     return (divergence * counted).sum() / counted.sum().clamp(min=1.0)

@@ -23,6 +23,8 @@ class Devices:
         import torch
 
         self.cpu = not torch.cuda.is_available()
+        self.seen = torch.cuda.device_count()
+        """Devices that this process sees; several where each has a process of its own."""
         self.count = int(os.environ.get("WORLD_SIZE", "1"))
         self.first = os.environ.get("RANK", "0") == "0"
         """Whether this process writes what is written once."""
@@ -62,7 +64,7 @@ def arguments(recipe: Recipe, stage: Stage, *, rows: int, folder: Path, devices:
         found |= {"max_length": stage.max_tokens, "beta": stage.beta, "loss_type": ["sigmoid"]}
         found |= {"label_smoothing": stage.smoothing}
     else:
-        found |= _grpo(stage, devices)
+        found |= _grpo(stage, devices, recipe.prompt.longest)
         found |= {"chat_template_kwargs": dict(recipe.prompt.template)}
     return found
 
@@ -70,12 +72,19 @@ def arguments(recipe: Recipe, stage: Stage, *, rows: int, folder: Path, devices:
 def steps_of(stage: Schedule, rows: int) -> int:
     """Steps of the optimiser in a stage with so many rows; what does not fill a step is left out."""
     again = stage.iterations if isinstance(stage, GrpoStage) else 1
-    return stage.steps or max(1, ceil(stage.epochs * (rows // stage.rows) * again))
+    # Rounded first: 1.1 passes of 10 steps are 11 steps and a last bit.
+    return stage.steps or max(1, ceil(round(stage.epochs * (rows // stage.rows) * again, 6)))
 
 
 def _common(recipe: Recipe, stage: Stage, rows: int, folder: Path, devices: Devices) -> dict[str, Any]:
     sequences = stage.rows * (stage.group if isinstance(stage, GrpoStage) else 1)
     micro = min(stage.micro or sequences, sequences // devices.count)
+    if devices.count == 1 and devices.seen > 1:
+        # Trainers would spread each batch over all of them, and so learn from more rows than a step has.
+        raise ConfigError(
+            f"One process sees {devices.seen} GPUs.",
+            remedy="Start one for each with `accelerate launch`, or set CUDA_VISIBLE_DEVICES=0.",
+        )
     if micro < 1 or sequences % (micro * devices.count):
         raise ConfigError(
             f"The {sequences} sequences of a step of {stage.method!r} cannot be split over"
@@ -109,7 +118,7 @@ def _common(recipe: Recipe, stage: Stage, rows: int, folder: Path, devices: Devi
     }
 
 
-def _grpo(stage: GrpoStage, devices: Devices) -> dict[str, Any]:
+def _grpo(stage: GrpoStage, devices: Devices, longest: int | None) -> dict[str, Any]:
     found: dict[str, Any] = {
         "num_generations": stage.group,
         "max_completion_length": stage.max_tokens,
@@ -132,6 +141,8 @@ def _grpo(stage: GrpoStage, devices: Devices) -> dict[str, Any]:
             remedy='Set rollouts = "transformers" in the stage, or train where there is one.',
         )
     found["vllm_mode"] = stage.rollouts
+    if longest is not None:  # else room is kept for the longest text that the model can read
+        found["vllm_max_model_length"] = longest + stage.max_tokens
     if stage.rollouts == "server":
         return found | {"vllm_server_base_url": stage.server}
     return found | {

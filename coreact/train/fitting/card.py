@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from coreact.train.fitting.record import RunRecord, StageRecord
+from coreact.train.models import base_name
+from coreact.train.monitor.watching import MonitorSummary
 from coreact.train.recipes import NEW, GrpoStage, Recipe, Stage
 
 _SHOWN = (
@@ -63,6 +65,7 @@ def write_card(recipe: Recipe, record: RunRecord, metrics: Path, *, context: int
         "",
         *_metric_rows(metrics, recipe.stage),
         "",
+        *_watched(record),
         "Figures of training are no measure of a generator: a rising reward also comes of form alone. Run"
         " `coreact train eval` for held-out agreement with intervals and controls.",
         "",
@@ -77,7 +80,7 @@ def write_card(recipe: Recipe, record: RunRecord, metrics: Path, *, context: int
 
 def _base(recipe: Recipe) -> str:
     if recipe.model.base != NEW:
-        return f"`{recipe.model.base}`"
+        return f"`{base_name(recipe.model)}`"
     shape = recipe.model.shape
     return (
         f"a new Llama (width {shape.width}, {shape.layers} layers, {shape.heads} heads, feed-forward"
@@ -119,6 +122,32 @@ def _metric_rows(path: Path, stages: Sequence[Stage]) -> Iterator[str]:
             if any(line.get(name) is not None for line in own)
         ]
         yield f"- {at + 1}, {stage.method}: {', '.join(told) or 'none'}"
+
+
+def _watched(record: RunRecord) -> Iterator[str]:
+    found = [(at, one.ended.monitor) for at, one in enumerate(record.stages, 1) if one.ended]
+    seen = [(at, one) for at, one in found if one is not None]
+    if seen:
+        yield "## Monitor"
+        yield ""
+    for at, summary in seen:
+        yield f"- Stage {at}: {_ending(summary)}"
+        for alarm in summary.alarms:
+            yield f"  - Alarm at step {alarm.step}, {alarm.rule}: {alarm.reason}."
+        for one in summary.courses:
+            yield (
+                f"  - {one.figure}: {one.first:.3g} → {one.last:.3g}, between {one.least:.3g} and"
+                f" {one.most:.3g}, measured {one.measured} times."
+            )
+        yield f"  - Rules with something to look at: {', '.join(summary.watched) or 'none'}."
+    if seen:
+        yield ""
+
+
+def _ending(summary: MonitorSummary) -> str:
+    if summary.stopped is not None:
+        return f"ended at step {summary.stopped.step} by the alarm {summary.stopped.rule}."
+    return f"watched to its end; {len(summary.alarms)} alarms."
 
 
 def _mean(lines: Sequence[dict[str, Any]], name: str) -> str:

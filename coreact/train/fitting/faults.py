@@ -11,13 +11,12 @@ reads them in the order in which it would have (TRL 1.16 begins again with the o
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from coreact.errors import StoreError, TrainingDivergedError, TrainingPausedError
+from coreact.errors import TrainingDivergedError, TrainingPausedError
 from coreact.train.fitting.checkpoints import checkpoint_folder, last_whole, mark
+from coreact.train.saving import saving
 
 
 class Tally:
@@ -119,33 +118,3 @@ def _by_pass(sampler: Any) -> Any:
 
     sampler.set_epoch = set_epoch  # accelerate calls it before every pass
     return sampler
-
-
-class saving:  # noqa: N801 - it reads as a verb
-    """Turns what a disk says while something is written into one error, and removes the torn part.
-
-    Args:
-        place: the file or folder that is written.
-    """
-
-    def __init__(self, place: Path, *, undo: Callable[[], None] | None = None) -> None:
-        self._place = place
-        self._undo = undo
-
-    def __enter__(self) -> None:
-        """Nothing yet."""
-
-    def __exit__(self, kind: Any, failure: BaseException | None, trace: object) -> None:
-        from safetensors import SafetensorError
-
-        # PyTorch and safetensors report a full disk each in its own way.
-        if not isinstance(failure, OSError | SafetensorError | RuntimeError):
-            return
-        if self._place.is_dir():
-            shutil.rmtree(self._place, ignore_errors=True)
-        reason = getattr(failure, "strerror", None) or str(failure).splitlines()[0]
-        raise StoreError(
-            f"{str(self._place)!r} cannot be written: {reason}.",
-            path=self._place,
-            remedy="Free some space, or mend the folder; the same command goes on from the last checkpoint.",
-        ) from failure

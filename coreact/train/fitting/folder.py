@@ -10,11 +10,13 @@ from typing import Any
 from coreact.generate.trained import ADAPTER, GGUF, MODEL, describe, write_record
 from coreact.trace.lines import write_whole
 from coreact.train.fitting.card import write_card
-from coreact.train.fitting.faults import saving
+from coreact.train.fitting.lengths import context_of
 from coreact.train.fitting.progress import METRICS
 from coreact.train.fitting.record import RunRecord
 from coreact.train.gguf_file import write_gguf
+from coreact.train.models import base_name
 from coreact.train.recipes import NEW, Recipe
+from coreact.train.saving import saving
 
 CARD = "card.md"
 """Name of the model card."""
@@ -44,13 +46,16 @@ def write_folder(recipe: Recipe, record: RunRecord, trained: Path, out: Path) ->
         out,
         name=recipe.name,
         form=recipe.prompt.form,
-        base=recipe.model.base,
+        base=base_name(recipe.model),
         max_tokens=recipe.prompt.max_tokens,
         temperature=recipe.prompt.temperature,
-        context_tokens=_context(out / MODEL),
+        context_tokens=context_of(str(out / MODEL)),
+        template=recipe.prompt.template,
     )
     write_record(out, found)
-    write_whole(out / CARD, write_card(recipe, record, out / METRICS, context=found.context_tokens))
+    card = write_card(recipe, record, out / METRICS, context=found.context_tokens)
+    with saving(out / CARD):
+        write_whole(out / CARD, card)
 
 
 def _gguf(recipe: Recipe, out: Path) -> None:
@@ -61,13 +66,6 @@ def _gguf(recipe: Recipe, out: Path) -> None:
     tokenizer = Tokenizer.from_file(str(out / MODEL / "tokenizer.json"))
     with saving(out / GGUF):
         write_gguf(model, tokenizer, out / GGUF, name=recipe.name, licence=recipe.licence)
-
-
-def _context(folder: Path) -> int:
-    from transformers import AutoConfig
-
-    most = getattr(AutoConfig.from_pretrained(str(folder)), "max_position_embeddings", None)
-    return int(most) if most else 2048
 
 
 def _copied(source: Path, target: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ from coreact.errors import ConfigError
 from coreact.rubric import Record
 from coreact.rubric.branching import BranchingPoint
 from coreact.trace.lines import json_lines, read_bytes
-from coreact.train.fitting.faults import saving
 from coreact.train.fitting.kept import Kept
 from coreact.train.recipes import GrpoStage, Recipe, SftStage, Stage
 from coreact.train.rows import dpo_rows, prompt_messages, prompt_rows, sft_rows
+from coreact.train.saving import whole_file
 from coreact.train.teaching import teach
 
 _COLUMNS = {
@@ -31,6 +31,10 @@ _COLUMNS = {
 """What a row of each method must have."""
 
 
+TOO_LONG = "too long"
+"""Why a row that does not fit is left out."""
+
+
 class Material(Record):
     """The rows of a stage."""
 
@@ -39,11 +43,20 @@ class Material(Record):
     points: int
     """Points that they were made from, or might have been."""
     left_out: dict[str, int]
-    """Points that made no row, by reason."""
+    """Points that made no row, and rows that are too long, by reason."""
 
 
-def write_rows(recipe: Recipe, stage: Stage, points: Kept, path: Path) -> Material:
+def write_rows(
+    recipe: Recipe, stage: Stage, points: Kept, path: Path, *, fits: Callable[[Mapping[str, Any]], bool]
+) -> Material:
     """Write a stage's rows to a file of JSON lines.
+
+    Args:
+        recipe: the recipe.
+        stage: one of its stages.
+        points: what rows are made from.
+        path: the file.
+        fits: whether a row is short enough; others are left out.
 
     Raises:
         ConfigError: no point makes a row, or a file of rows that the recipe names does not fit its method.
@@ -52,25 +65,26 @@ def write_rows(recipe: Recipe, stage: Stage, points: Kept, path: Path) -> Materi
     """
     left: Counter[str] = Counter()
     chosen = points.first(stage.points)
-    part = path.with_name(f"{path.name}.part")
     hashed, count = hashlib.sha256(), 0
     rows = _given(stage, Path(stage.file)) if stage.file else _made(recipe, stage, chosen, left)
-    with part.open("wb") as file:
+    with whole_file(path) as write:
         for row in rows:
+            if not fits(row):
+                left[TOO_LONG] += 1
+                continue
             line = json.dumps(row).encode() + b"\n"
             hashed.update(line)
-            with saving(part):
-                file.write(line)
+            write(line)
             count += 1
-    if not count:
-        part.unlink()
-        reasons = ", ".join(f"{reason}: {n}" for reason, n in sorted(left.items()))
-        raise ConfigError(
-            f"None of {len(chosen)} points makes a row for the stage {stage.method!r}"
-            f" ({reasons or 'there are no rows'}).",
-            remedy="Collect points whose candidates differ in worth, or loosen the stage's settings.",
-        )
-    part.replace(path)
+        if not count:
+            reasons = ", ".join(f"{reason}: {n}" for reason, n in sorted(left.items()))
+            raise ConfigError(
+                f"None of {len(chosen)} points makes a row for the stage {stage.method!r}"
+                f" ({reasons or 'there are no rows'}).",
+                remedy="Raise the stage's `max_tokens`, or take a model with a larger context."
+                if left[TOO_LONG]
+                else "Collect points whose candidates differ in worth, or loosen the stage's settings.",
+            )
     return Material(
         sha256=hashed.hexdigest(), rows=count, points=len(chosen), left_out=dict(sorted(left.items()))
     )

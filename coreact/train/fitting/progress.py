@@ -15,6 +15,7 @@ from typing import Any
 
 from coreact.rubric import Record
 from coreact.trace.lines import write_whole
+from coreact.train.saving import saving
 
 METRICS = "metrics.jsonl"
 """Name of the file."""
@@ -58,7 +59,8 @@ def cut(path: Path, *, stage: int, step: int) -> dict[str, float | None]:
         if line.endswith("\n") and (found["stage"], found["step"]) <= (stage, step):
             kept.append(line)
             last = found["metrics"] if found["stage"] == stage else {}
-    write_whole(path, "".join(kept))
+    with saving(path):
+        write_whole(path, "".join(kept))
     return last
 
 
@@ -85,7 +87,7 @@ def listener(path: Path, stage: int, method: str, report: Report | None) -> Any:
                 seconds=round(time.monotonic() - self._began, 3),
                 metrics=_numbers(logs),
             )
-            with path.open("a", encoding="utf-8") as file:
+            with saving(path), path.open("a", encoding="utf-8") as file:
                 file.write(line.model_dump_json() + "\n")
             if report is not None:
                 report(line)

@@ -22,11 +22,11 @@ from coreact.generate.prompt import step_version
 from coreact.generate.reading import READER
 from coreact.rubric import Record
 from coreact.trace.lines import write_whole
-from coreact.train.fitting.faults import saving
 from coreact.train.fitting.kept import Kept
 from coreact.train.fitting.material import Material
 from coreact.train.fitting.stages import Ended
 from coreact.train.recipes import Recipe, parse_recipe, recipe_text
+from coreact.train.saving import saving
 
 RECORD = "run.json"
 """Name of the file."""
@@ -75,8 +75,11 @@ class RunRecord(Record):
         return self.model_copy(update={"stages": (*self.stages[:at], stage, *self.stages[at + 1 :])})
 
 
-def check_folder(recipe: Recipe, out: Path) -> None:
+def check_folder(recipe: Recipe, out: Path) -> RunRecord | None:
     """See that a folder is free, or holds a run of this recipe: before anything is written there.
+
+    Returns:
+        The record of the run that it holds, which goes on.
 
     Raises:
         ExperimentMismatchError: it holds a run with another recipe, other prompts or another reader.
@@ -84,7 +87,7 @@ def check_folder(recipe: Recipe, out: Path) -> None:
     """
     known = read_run(out)
     if known is None:
-        return
+        return None
     record, old = known
     differences = _differences(old.model_dump(), recipe.model_dump())
     now = {"prompt": step_version(recipe.prompt.form), "reader": READER}
@@ -95,20 +98,17 @@ def check_folder(recipe: Recipe, out: Path) -> None:
     ]
     if differences:
         raise ExperimentMismatchError(out, tuple(differences))
+    return record
 
 
 def begin(recipe: Recipe, out: Path, points: Kept, *, sources: Mapping[str, str]) -> RunRecord:
-    """The record of a run: of the one in the folder, which goes on, or of a new one.
+    """Begin a run in a free folder: its recipe and its record.
 
     Raises:
-        ExperimentMismatchError: the folder holds a run with other points.
+        StoreError: the disk is full.
     """
-    known = read_run(out)
-    if known is not None:
-        if known[0].points_sha256 != points.sha256:
-            raise ExperimentMismatchError(out, ("it was begun with other points",))
-        return known[0]
-    write_whole(out / RECIPE, recipe_text(recipe))
+    with saving(out / RECIPE):
+        write_whole(out / RECIPE, recipe_text(recipe))
     record = RunRecord(
         name=recipe.name,
         revision=_revision(),
@@ -178,15 +178,26 @@ def _versions() -> dict[str, str]:
 
 def _revision() -> str:
     git = shutil.which("git")
-    if git is None:
-        return ""
-    here = Path(__file__).parents[2]
+    here = Path(__file__).resolve()
+    # The first one fails where this library lies in a checkout of something else, as in an environment.
+    commands = (
+        ["ls-files", "--error-unmatch", here.name],
+        ["rev-parse", "HEAD"],
+        ["status", "--porcelain", "--untracked-files=no", str(here.parents[2])],
+    )
     said = []
-    for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no", "."]):
-        done = subprocess.run(  # noqa: S603 - fixed arguments, no shell
-            [git, "-C", str(here), *command], capture_output=True, text=True, timeout=20, check=False
-        )
+    for command in commands if git else ():
+        try:
+            done = subprocess.run(  # noqa: S603 - fixed arguments, no shell
+                [str(git), "-C", str(here.parent), *command],
+                capture_output=True,
+                text=True,
+                timeout=20,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return ""
         if done.returncode != 0:
             return ""
         said.append(done.stdout.strip())
-    return said[0] + ("-dirty" if said[1] else "")
+    return said[1] + ("-dirty" if said[2] else "") if said else ""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from coreact.errors import ConfigError
+from coreact.errors import ConfigError, ExperimentMismatchError, UserError
 from coreact.rubric.branching import BranchingPoint
-from coreact.train.fitting.arguments import Devices
+from coreact.train.fitting.arguments import Devices, arguments
 from coreact.train.fitting.folder import write_folder
-from coreact.train.fitting.kept import keep
+from coreact.train.fitting.kept import Kept, keep
+from coreact.train.fitting.lengths import Lengths
 from coreact.train.fitting.material import texts, write_rows
 from coreact.train.fitting.progress import Report
-from coreact.train.fitting.record import RunRecord, begin, check_folder, read_run, write_run
+from coreact.train.fitting.record import RECORD, RunRecord, begin, check_folder, read_run, write_run
 from coreact.train.fitting.stages import MODEL, Helpers, Place, run_stage
 from coreact.train.models import prepare_base
 from coreact.train.recipes import GrpoStage, Recipe, Stage
@@ -39,6 +41,7 @@ def fit(
     report: Report | None = None,
     callbacks: Sequence[Any] = (),
     rollouts: Any = None,
+    trainer: Callable[[type], type] | None = None,
     sources: Mapping[str, str] | None = None,
 ) -> Fitted:
     """Train a rubric generator; a run that was interrupted goes on, and one that is finished is only read.
@@ -54,6 +57,8 @@ def fit(
         report: is told of every logged step.
         callbacks: more callbacks of transformers for every stage, such as a monitor's; they may stop it.
         rollouts: who writes the replies in GRPO stages, as TRL's `rollout_func`; None: the model as it is.
+        trainer: makes a subclass of TRL's `GRPOTrainer` that GRPO stages are done by, such as
+            `coreact.train.rewrites.off_policy`.
         sources: SHA-256 of the files that the points come from, by name, for the record.
 
     Raises:
@@ -66,18 +71,19 @@ def fit(
         StoreError: the disk is full.
     """
     devices = Devices()
-    record = _prepare(recipe, points, out, sources or {}) if devices.first else None
+    record = _prepare(recipe, points, out, sources or {}, devices) if devices.first else None
     devices.wait()
     if record is None:
         record = _read(out)
-    base = prepare_base(recipe.model, (), out / _BASE, seed=recipe.seed)
-    source = base
+    if record.finished:
+        return Fitted(out, record)
+    source = prepare_base(recipe.model, (), out / _BASE, seed=recipe.seed)
     for at, (stage, told) in enumerate(zip(recipe.stage, record.stages, strict=True)):
         if isinstance(stage, GrpoStage) and reward is None:
             reward = _reward(recipe)
         rows = told.material.rows if told.material else 0
         place = Place(out, at, _rows_of(out, at, stage), rows)
-        helpers = Helpers(reward=reward, report=report, callbacks=tuple(callbacks), rollouts=rollouts)
+        helpers = Helpers(reward, report, tuple(callbacks), rollouts, trainer)
         ended = run_stage(recipe, stage, place, source, devices=devices, helpers=helpers)
         record = record.with_stage(at, ended=ended)
         if devices.first:
@@ -92,18 +98,45 @@ def fit(
 
 
 def _prepare(
-    recipe: Recipe, points: Iterable[BranchingPoint], out: Path, sources: Mapping[str, str]
+    recipe: Recipe,
+    points: Iterable[BranchingPoint],
+    out: Path,
+    sources: Mapping[str, str],
+    devices: Devices,
 ) -> RunRecord:
-    """Everything that is written before training: points, the record, a new base model, all rows."""
-    check_folder(recipe, out)
-    chosen = keep(points, recipe, out / "data" / "points.jsonl")
-    record = begin(recipe, out, chosen, sources=sources)
-    prepare_base(recipe.model, texts(recipe, chosen), out / _BASE, seed=recipe.seed)
+    """Everything that is written before training: points, the record, a new base model, all rows.
+
+    What can be refused is refused here, and not when the last stage begins.
+    """
+    known = check_folder(recipe, out)
+    chosen = keep(points, recipe, out / "data" / "points.jsonl", known=known.points_sha256 if known else None)
+    record = known or begin(recipe, out, chosen, sources=sources)
+    if record.finished:
+        return record
+    try:
+        return _with_rows(recipe, record, chosen, out, devices)
+    except UserError:
+        if known is None:  # nothing was learned: the folder is free for the recipe put right
+            shutil.rmtree(out / _BASE, ignore_errors=True)
+            (out / RECORD).unlink()
+        raise
+
+
+def _with_rows(recipe: Recipe, record: RunRecord, chosen: Kept, out: Path, devices: Devices) -> RunRecord:
+    base = prepare_base(recipe.model, texts(recipe, chosen), out / _BASE, seed=recipe.seed)
+    lengths = None
     for at, stage in enumerate(recipe.stage):
         path = _rows_of(out, at, stage)
         if record.stages[at].material is None or not path.is_file():
-            record = record.with_stage(at, material=write_rows(recipe, stage, chosen, path))
+            lengths = lengths or Lengths(recipe, base)
+            made = write_rows(recipe, stage, chosen, path, fits=lengths.checker(stage))
+            if record.stages[at].material not in (None, made):
+                raise ExperimentMismatchError(out, (f"the rows of stage {at + 1} were others",))
+            record = record.with_stage(at, material=made)
             write_run(record, out)
+    for stage, told in zip(recipe.stage, record.stages, strict=True):
+        rows = told.material.rows if told.material else 0
+        arguments(recipe, stage, rows=rows, folder=out, devices=devices)
     return record
 
 

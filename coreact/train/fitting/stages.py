@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,11 +19,14 @@ from coreact.rubric import Record
 from coreact.trace.lines import write_whole
 from coreact.train.fitting.arguments import Devices, arguments
 from coreact.train.fitting.checkpoints import drop_torn, last_whole
-from coreact.train.fitting.faults import Tally, guarded, saving
+from coreact.train.fitting.faults import Tally, guarded
 from coreact.train.fitting.material import open_rows
+from coreact.train.fitting.probe import watcher
 from coreact.train.fitting.progress import METRICS, Report, cut, listener
 from coreact.train.models import Opened, open_model, quiet
+from coreact.train.monitor.watching import MonitorSummary
 from coreact.train.recipes import DpoStage, GrpoStage, ModelSettings, Recipe, SftStage, Stage
+from coreact.train.saving import saving
 
 _DONE = "done.json"
 MODEL, ADAPTER = "model", "adapter"
@@ -38,6 +41,8 @@ class Ended(Record):
     """Rewards that were asked for."""
     masked: int = 0
     """Rewards of those that the instruments could not give: no label, and no fault of the model."""
+    monitor: MonitorSummary | None = None
+    """What was seen in the stage, and the alarm that ended it before its time, if one did."""
 
 
 class Helpers(NamedTuple):
@@ -51,6 +56,8 @@ class Helpers(NamedTuple):
     """More callbacks of transformers."""
     rollouts: Any = None
     """TRL's `rollout_func`, in GRPO stages."""
+    trainer: Callable[[type], type] | None = None
+    """Makes the class of trainer of GRPO stages out of TRL's."""
 
 
 class Place(NamedTuple):
@@ -120,7 +127,9 @@ def run_stage(
         patience=stage.pause_after if isinstance(stage, GrpoStage) else 1,
     )
     opened = open_model(source, recipe.model)
+    watch = None
     with _without_hints():
+        _seeded(recipe.seed)
         trainer = _trainer(recipe, stage, place, opened, tally, helpers, devices)
         if recipe.model.adapter == "lora" and trainer.is_fsdp_enabled:
             raise ConfigError(
@@ -131,15 +140,23 @@ def run_stage(
         # TRL keeps this count in the process alone.
         trainer._total_train_tokens = int(before.get("num_tokens") or 0)
         trainer.add_callback(listener(place.out / METRICS, place.at, stage.method, helpers.report))
-        for callback in helpers.callbacks:
+        if isinstance(stage, GrpoStage):
+            sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
+            watch = watcher(recipe, stage, folder, place.out / "data", sharded=sharded)
+        for callback in (*((watch,) if watch else ()), *helpers.callbacks):
             trainer.add_callback(callback)
         trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
     ended = Ended(
-        method=stage.method, steps=int(trainer.state.global_step), scored=tally.scored, masked=tally.masked
+        method=stage.method,
+        steps=int(trainer.state.global_step),
+        scored=tally.scored,
+        masked=tally.masked,
+        monitor=watch.monitor.summary() if watch else None,
     )
     _keep(trainer, opened, folder, devices)
     if devices.first:
-        write_whole(folder / _DONE, ended.model_dump_json(indent=1) + "\n")
+        with saving(folder / _DONE):
+            write_whole(folder / _DONE, ended.model_dump_json(indent=1) + "\n")
         for checkpoint in folder.glob("checkpoint-*"):  # the stage's weights are kept, its moments are not
             shutil.rmtree(checkpoint)
     devices.wait()
@@ -172,7 +189,10 @@ def _trainer(
     if isinstance(stage, GrpoStage):
         shared["reward_funcs"] = helpers.reward
         shared["rollout_func"] = helpers.rollouts
-    return guarded(getattr(trl, f"{kind}Trainer"), tally)(**shared)
+    made = getattr(trl, f"{kind}Trainer")
+    if isinstance(stage, GrpoStage) and helpers.trainer is not None:
+        made = helpers.trainer(made)
+    return guarded(made, tally)(**shared)
 
 
 def _columns(rows: Any, stage: Stage) -> Any:
@@ -206,6 +226,9 @@ def _keep(trainer: Any, opened: Opened, folder: Path, devices: Devices) -> None:
     model = trainer.accelerator.unwrap_model(trainer.model)
     model.config.use_cache = True  # training switched it off
     part = folder / f".{MODEL}"
+    if devices.first:
+        shutil.rmtree(part, ignore_errors=True)  # what a kill left
+    devices.wait()
     with saving(part):
         if hasattr(model, "merge_and_unload"):
             if devices.first:
@@ -218,6 +241,13 @@ def _keep(trainer: Any, opened: Opened, folder: Path, devices: Devices) -> None:
             (part / "training_args.bin").unlink(missing_ok=True)  # a pickle, and the recipe says more
             shutil.rmtree(folder / MODEL, ignore_errors=True)
             part.replace(folder / MODEL)
+
+
+def _seeded(seed: int) -> None:
+    """TRL makes an adapter's weights before its trainer sets the seed."""
+    from transformers import set_seed
+
+    set_seed(seed)
 
 
 def _printer() -> Any:

@@ -8,6 +8,7 @@ of them; a probe must give the same on each. Only the main one writes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from math import isfinite
 from types import MappingProxyType
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 LOG_NAMES: Mapping[FigureName, str] = MappingProxyType(
     {
-        "proxy": "reward",
         "length": "completions/mean_length",
         "entropy": "entropy",
         "kl": "kl",
@@ -41,7 +41,12 @@ LOG_NAMES: Mapping[FigureName, str] = MappingProxyType(
     }
 )
 """Where a figure stands in the log of `GRPOTrainer` (TRL 1.16). The last three are logged by our own reward
-(`coreact.train.rewards.trl`). A name that the log does not hold is passed over."""
+(`coreact.train.rewards.trl`). A name that the log does not hold is passed over.
+
+Not here: the proxy, which is the mean of the only reward (`rewards/NAME/mean`), of the samples that have one.
+Where several rewards are added up it is TRL's `reward`, which counts one that is masked as 0."""
+
+_MEAN = re.compile(r"rewards/.+/mean")
 
 Probe = Callable[[Any, Any], Mapping[FigureName, float | None]]
 """Measures figures that the log does not hold; it is given the model and its tokenizer, which it may use to
@@ -57,7 +62,7 @@ class MonitorCallback(TrainerCallback):
         monitor: what is fed. A run that goes on from a checkpoint needs one on the same folder.
         probe: measures what the log does not hold.
         every: optimiser steps from one probe to the next; the paper measures every 25.
-        log_names: where in the log each figure stands, see `LOG_NAMES`.
+        log_names: where in the log each figure stands, see `LOG_NAMES`; it may name the proxy as well.
         report: told of each alarm as it comes.
 
     Raises:
@@ -89,8 +94,9 @@ class MonitorCallback(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Measure once before training, so that there is something to compare with."""
+        """Forget the stage before, and measure once, so that there is something to compare with."""
         if state.global_step == 0:
+            self.monitor.feed(Figures(step=0), write=state.is_world_process_zero)
             self._measure(state, control, kwargs)
 
     def on_step_end(
@@ -109,7 +115,10 @@ class MonitorCallback(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         """Take from the log what it holds."""
-        held = {figure: (logs or {}).get(name) for figure, name in self._log_names.items()}
+        told = logs or {}
+        means = [value for name, value in told.items() if _MEAN.fullmatch(name)]
+        held: dict[FigureName, Any] = {"proxy": means[0] if len(means) == 1 else told.get("reward")}
+        held |= {figure: told.get(name) for figure, name in self._log_names.items()}
         self._feed(held, state, control)
 
     def _measure(self, state: TrainerState, control: TrainerControl, given: Mapping[str, Any]) -> None:
@@ -135,3 +144,5 @@ class MonitorCallback(TrainerCallback):
                 self._report(alarm)
         if self.monitor.stopped is not None:
             control.should_training_stop = True
+            # Whoever goes on from a checkpoint of this step would take one more.
+            control.should_save = False

@@ -37,7 +37,7 @@ class Figures(Record):
     step: int = Field(ge=0)
     """Optimiser steps done."""
     proxy: float | None = Field(default=None, allow_inf_nan=False)
-    """Mean reward of the rollouts: what training raises. In [0, 1] here, higher is better."""
+    """Mean reward of the rollouts that have one: what training raises. In [0, 1] here, higher is better."""
     panel: float | None = Field(default=None, allow_inf_nan=False)
     """Mean score of held-out items by judges that do not train the policy, on the proxy's scale."""
     referee: float | None = Field(default=None, allow_inf_nan=False)
@@ -53,7 +53,7 @@ class Figures(Record):
     repeated: float | None = Field(default=None, ge=0, le=1)
     """Mean share of a completion's text that repeats itself."""
     masked: float | None = Field(default=None, ge=0, le=1)
-    """Share of completions without a reward, because an instrument failed."""
+    """Share of completions without a reward: an instrument failed, or their point has no contrast."""
     zero_variance: float | None = Field(default=None, ge=0, le=1)
     """Share of groups whose rewards are all equal: they teach nothing."""
     exploitation: float | None = Field(default=None, ge=0, le=1)

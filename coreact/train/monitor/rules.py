@@ -141,6 +141,9 @@ class Patience(Record):
 Rule = Annotated[Divergence | Bound | Patience, Field(discriminator="kind")]
 """A rule, as a recipe holds it."""
 
+RULES: dict[str, type[Record]] = {"divergence": Divergence, "bound": Bound, "patience": Patience}
+"""The records by their kind."""
+
 DEFAULT_RULES: tuple[Divergence | Bound | Patience, ...] = (
     Divergence(name="proxy_without_panel", rising="proxy", reference="panel", stop=True),
     Divergence(name="proxy_without_referee", rising="proxy", reference="referee"),

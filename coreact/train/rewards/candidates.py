@@ -4,7 +4,8 @@ A rubric whose criteria all have a check is run without asking anybody. For the 
 a `Judge` decides the open criteria of each candidate by itself, all criteria of one candidate in one call,
 or a `Ranker` sees all candidates and the whole rubric at once, as in Co-ReAct (arXiv 2605.23590). The order
 in which criteria are shown is drawn from their content and a seed, so no place in a rubric is worth more;
-asked in both orders, what is said only in one of them counts as not said. What was asked is remembered.
+asked in both orders, what is said only in one of them counts as not said. What was asked is remembered, and
+asked once where several rollouts want it at the same time (`once`).
 
 Written as a procedure of `coreact.judge.asking`, so that training may wait for it or not. Where an instrument
 fails the cause comes back in place of an order: nothing is made up.
@@ -13,12 +14,11 @@ fails the cause comes back in place of an order: nothing is made up.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
 from random import Random
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 from langgraph.errors import GraphBubbleUp
 
@@ -35,6 +35,9 @@ from coreact.judge.scoring import judgement
 from coreact.rubric import Action, Criterion, Rubric, State
 from coreact.rubric.branching import BranchingPoint
 from coreact.rubric.canonical import digest
+from coreact.train.rewards.once import Once, Told
+
+T = TypeVar("T")
 
 
 class Order(NamedTuple):
@@ -49,8 +52,13 @@ class Order(NamedTuple):
 
 
 class _Ruled(NamedTuple):
-    verdicts: tuple[Verdict, ...]
-    calls: int
+    verdicts: tuple[Verdict, ...] = ()
+    calls: int = 0
+
+
+def _whole(ruled: _Ruled) -> bool:
+    """Whether no instrument failed, so that it may be remembered."""
+    return not any(verdict.fault == "instrument" for verdict in ruled.verdicts)
 
 
 class CandidateOrder:
@@ -61,25 +69,16 @@ class CandidateOrder:
         both_orders: ask twice, the second time with the criteria in reverse order (a ranker: under another
             draw of labels), and keep what both say.
         seed: of the draws.
-        remember: rulings and rankings kept, so that a rubric that is written again costs nothing; 0: none.
     """
 
     def __init__(
-        self,
-        judge: Judge | Ranker | None = None,
-        *,
-        both_orders: bool = False,
-        seed: int = 0,
-        remember: int = 4096,
+        self, judge: Judge | Ranker | None = None, *, both_orders: bool = False, seed: int = 0
     ) -> None:
         self._judge = judge
         self._both_orders = both_orders
         self._seed = seed
-        self._remember = remember
-        self._known: OrderedDict[str, Any] = OrderedDict()
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_known": OrderedDict()}
+        self._ruled: Once[_Ruled] = Once(keep=_whole)
+        self._ranked: Once[Ranking] = Once()
 
     def ordering(self, rubric: Rubric, point: BranchingPoint) -> Asking[Order]:
         """Put the candidates of a point in order, as a procedure of `coreact.judge.asking`."""
@@ -118,23 +117,20 @@ class CandidateOrder:
                 + [_content(action) for action in point.actions]
                 + [one.model_dump(exclude_defaults=True) for one in criteria]
             )
-            known = self._recall(key)
-            if known is None:
-                shown = _shuffled(criteria, f"{seed}|{point.id}")
-                given = (point.state, point.actions)
-                request = Request(
-                    partial(ranker.rank, *given, criteria=shown, seed=seed),
-                    partial(ranker.arank, *given, criteria=shown, seed=seed),
-                )
-                try:
-                    known = yield request
-                except GraphBubbleUp:
-                    raise
-                except Exception as error:  # noqa: BLE001 - a ranker may raise anything: no ranking, no label
-                    return Order((), classify(error), calls + 1)
-                calls += 1
-                self._keep(key, known)
-            found.append(known)
+            shown = _shuffled(criteria, f"{seed}|{point.id}")
+            given = (point.state, point.actions)
+            request = Request(
+                partial(self._ranked.get, key, partial(ranker.rank, *given, criteria=shown, seed=seed)),
+                partial(self._ranked.aget, key, partial(ranker.arank, *given, criteria=shown, seed=seed)),
+            )
+            try:
+                told: Told[Ranking] = yield request
+            except GraphBubbleUp:
+                raise
+            except Exception as error:  # noqa: BLE001 - a ranker may raise anything: no ranking, no label
+                return Order((), classify(error), calls + 1)
+            calls += told.fresh
+            found.append(told.value)
         places = zip(*(one.ranks for one in found), strict=True)
         return Order(tuple(-fmean(one) for one in places), None, calls)
 
@@ -142,44 +138,31 @@ class CandidateOrder:
         self, judge: Judge, rubric: Rubric, point: BranchingPoint, opened: Sequence[tuple[Criterion, ...]]
     ) -> Asking[list[_Ruled]]:
         """Decide the open criteria of all candidates, those that are not remembered side by side."""
-        keys = [
-            digest(["ruled", judge.id, rubric.lock, point.state.digest, _content(action)])
-            for action in point.actions
-        ]
-        known = [self._recall(key) for key in keys]
-        asked = [at for at, one in enumerate(opened) if one and known[at] is None]
+        asked = [at for at, one in enumerate(opened) if one]
         jobs = [
-            (judge, criteria, point.actions[at], point.state)
+            _Job(
+                digest(["ruled", judge.id, rubric.lock, point.state.digest, _content(point.actions[at])]),
+                judge,
+                self._shown(opened[at], point.state, point.actions[at]),
+                point.actions[at],
+                point.state,
+            )
             for at in asked
-            for criteria in self._shown(opened[at], keys[at])
         ]
-        rulings: list[Ruling] = []
-        if jobs:
-            rulings = yield Request(partial(_each, jobs), partial(_aeach, jobs))
-        each = 2 if self._both_orders else 1
-        for at, place in zip(asked, range(0, len(rulings), each), strict=True):
-            verdicts = _both(opened[at], rulings[place : place + each])
-            known[at] = _Ruled(verdicts, 0)
-            if not any(verdict.fault == "instrument" for verdict in verdicts):
-                self._keep(keys[at], known[at])
-            known[at] = _Ruled(verdicts, each)
-        return [one or _Ruled((), 0) for one in known]
+        told: Sequence[Told[_Ruled]] = yield Request(
+            lambda: [self._ruled.get(job.key, job.ask) for job in jobs],
+            lambda: _together([self._ruled.aget(job.key, job.aask) for job in jobs]),
+        )
+        found = [_Ruled()] * len(opened)
+        for at, one in zip(asked, told, strict=True):
+            found[at] = one.value if one.fresh else one.value._replace(calls=0)
+        return found
 
-    def _shown(self, criteria: tuple[Criterion, ...], key: str) -> list[tuple[Criterion, ...]]:
-        first = _shuffled(criteria, f"{self._seed}|{key}")
-        return [first, first[::-1]] if self._both_orders else [first]
-
-    def _recall(self, key: str) -> Any:
-        value = self._known.pop(key, None)
-        if value is not None:
-            self._known[key] = value  # the last one to be forgotten now
-        return value
-
-    def _keep(self, key: str, value: Any) -> None:
-        if self._remember:
-            self._known[key] = value
-            while len(self._known) > self._remember:
-                self._known.popitem(last=False)
+    def _shown(
+        self, criteria: tuple[Criterion, ...], state: State, action: Action
+    ) -> tuple[tuple[Criterion, ...], ...]:
+        first = _shuffled(criteria, f"{self._seed}|{state.digest}|{_content(action)}")
+        return (first, first[::-1]) if self._both_orders else (first,)
 
 
 _NOBODY = "there is no judge"
@@ -190,12 +173,28 @@ def _ordered(judgements: Sequence[Judgement], *, calls: int = 0) -> Order:
     return Order(() if cause is not None else standing(judgements), cause, calls)
 
 
-def _each(jobs: Sequence[tuple[Judge, tuple[Criterion, ...], Action, State]]) -> list[Ruling]:
-    return [consult(*job) for job in jobs]
+class _Job(NamedTuple):
+    """The open criteria of one candidate, in each order in which they are shown."""
+
+    key: str
+    judge: Judge
+    shown: tuple[tuple[Criterion, ...], ...]
+    action: Action
+    state: State
+
+    def ask(self) -> _Ruled:
+        return self._ruled([consult(self.judge, one, self.action, self.state) for one in self.shown])
+
+    async def aask(self) -> _Ruled:
+        asked = [aconsult(self.judge, one, self.action, self.state) for one in self.shown]
+        return self._ruled(await _together(asked))
+
+    def _ruled(self, rulings: Sequence[Ruling]) -> _Ruled:
+        return _Ruled(_both(self.shown[0], rulings), len(rulings))
 
 
-async def _aeach(jobs: Sequence[tuple[Judge, tuple[Criterion, ...], Action, State]]) -> list[Ruling]:
-    return list(await asyncio.gather(*(aconsult(*job) for job in jobs)))
+async def _together(asked: Sequence[Awaitable[T]]) -> list[T]:
+    return list(await asyncio.gather(*asked))
 
 
 def _both(criteria: tuple[Criterion, ...], rulings: Sequence[Ruling]) -> tuple[Verdict, ...]:
@@ -216,7 +215,7 @@ def _both(criteria: tuple[Criterion, ...], rulings: Sequence[Ruling]) -> tuple[V
 def _shuffled(criteria: Sequence[Criterion], key: str) -> tuple[Criterion, ...]:
     # Sorted first: in which order a rubric lists its criteria must not matter.
     drawn = sorted(criteria, key=lambda one: (one.text, one.id))
-    Random(key).shuffle(drawn)
+    Random(digest([key, *(one.text for one in drawn)])).shuffle(drawn)
     return tuple(drawn)
 
 

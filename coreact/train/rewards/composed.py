@@ -11,7 +11,6 @@ Picklable, if their rewards are; importing this does not import TRL.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,12 +22,12 @@ from coreact.train.rewards.advantages import soft_minimum_rows, standardised, wh
 from coreact.train.rewards.arrays import Array, numbers
 from coreact.train.rewards.contract import PointReward
 from coreact.train.rewards.gates import Composition, composed
-from coreact.train.rewards.schedules import SOFT_MINIMUM, Schedule
-from coreact.train.rewards.trl import Completion, point_of, text_of
+from coreact.train.rewards.schedules import SOFT_MINIMUM, Schedule, progress
+from coreact.train.rewards.trl import Completion, scores_of
 
 
 class _Grouped:
-    """Scores a batch by several rewards, side by side and each distinct completion once."""
+    """Scores a batch by several rewards."""
 
     def __init__(self, rewards: Sequence[PointReward], name: str) -> None:
         self.rewards = tuple(rewards)
@@ -38,14 +37,7 @@ class _Grouped:
 
     async def _scores(self, completions: Sequence[Completion], point: Sequence[str]) -> Array:
         """`(completions, rewards)`, NaN where masked."""
-        asked = list(zip(map(text_of, completions), point, strict=True))
-        distinct = list(dict.fromkeys(asked))
-        flat = await asyncio.gather(
-            *(reward.ascore(text, point_of(row)) for text, row in distinct for reward in self.rewards)
-        )
-        wide = len(self.rewards)
-        rows = {one: flat[at * wide : (at + 1) * wide] for at, one in enumerate(distinct)}
-        found = [rows[one] for one in asked]
+        found = await scores_of(self.rewards, completions, point)
         self.masked.update(score.masked for row in found for score in row if score.value is None)
         return numbers([[score.value for score in row] for row in found], what="scores")
 
@@ -153,9 +145,9 @@ def _groups(point: Sequence[str]) -> list[list[int]]:
 
 
 def _progress(state: Any) -> float:
-    """How far a trainer is, in [0, 1]; 0 where it does not say."""
+    """How far a trainer is, in [0, 1]: 0 at its first step and where it does not say, 1 at its last."""
     steps = getattr(state, "max_steps", 0) or 0
-    return min(1.0, getattr(state, "global_step", 0) / steps) if steps > 0 else 0.0
+    return progress(getattr(state, "global_step", 0), steps) if steps > 0 else 0.0
 
 
 def _log(log_metric: Callable[[str, float], None] | None, name: str, values: Array) -> None:

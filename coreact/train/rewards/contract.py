@@ -17,6 +17,9 @@ from coreact.rubric import Rubric
 from coreact.rubric.branching import BranchingPoint
 from coreact.train.rewards.earned import Reward
 
+NO_CONTRAST = "the candidates of the point are worth the same"
+"""Why a sample is left out whose point has nothing to rank."""
+
 
 @runtime_checkable
 class PointReward(Protocol):
@@ -30,7 +33,12 @@ class PointReward(Protocol):
 
 
 def rubric_of(completion: str, point: BranchingPoint, form: Form) -> Rubric | Reward:
-    """The rubric that a completion holds, read as a running agent reads it; or the 0 it earns without one."""
+    """The rubric that a completion holds, read as a running agent reads it; or what it earns unread.
+
+    That is 0 without a rubric, and nothing at a point without contrast, whatever is written.
+    """
+    if not point.has_contrast:
+        return Reward(masked=NO_CONTRAST)
     try:
         read = read_reply(said(AIMessage(completion)), point.state, form=form, source="policy")
     except UnreadableError as error:

@@ -23,12 +23,14 @@ class Reward(Record):
     rank: float | None = None
     """The rank part in [0, 1], after shrinking and control."""
     tied: bool = False
-    """The rubric told no candidate from another."""
-    format: float = 0.0
-    atomic: float = 0.0
-    focus: float = 0.0
-    repetition: float = 0.0
-    """Share of repeated text, in [0, 1], lower is better."""
+    """The rubric was ranked by, and told no candidate from another."""
+    format: float | None = None
+    """Of a rubric that was read, in [0, 1], higher is better, as `atomic` and `focus`; None where none was,
+    or where the reward does not look at it."""
+    atomic: float | None = None
+    focus: float | None = None
+    repetition: float | None = None
+    """Share of repeated text, in [0, 1], lower is better; None where nobody looked."""
     leaked: bool = False
     criteria: int = 0
     """Criteria that were read and let in."""

@@ -30,9 +30,9 @@ from coreact.generate.prompt import Form
 from coreact.judge.asking import Asking, Request, aserve, serve
 from coreact.rubric import Record, Rubric
 from coreact.rubric.branching import BranchingPoint
-from coreact.train.rewards.contract import rubric_of, textual
-from coreact.train.rewards.once import Once
-from coreact.train.rewards.reward import Reward
+from coreact.train.rewards.contract import NO_CONTRAST, rubric_of, textual
+from coreact.train.rewards.earned import Reward
+from coreact.train.rewards.once import Once, pair_key
 
 MOST_PAIRS = 6
 """Most pairs of one branching point that are read, each in both orders."""
@@ -126,7 +126,7 @@ class MarginReward:
 
     def _examining(self, rubric: Rubric, point: BranchingPoint) -> Asking[Shift]:
         if not point.has_contrast:
-            return Shift(masked="the candidates of the point are worth the same")
+            return Shift(masked=NO_CONTRAST)
         told = leak(rubric, point.actions)
         seen = without_justification(rubric)
         if told or seen is None:
@@ -141,11 +141,16 @@ class MarginReward:
         shown = [(point.actions[first], point.actions[second]) for (first, second), _ in places]
         guided = yield from self._weighing([Material(seen, *actions) for actions in shown])
         alone = yield from self._weighing([Material(None, *actions) for actions in shown])
-        rows = [
+        read = [
             (_margin(with_rubric, right_first), _margin(without, right_first))
-            for with_rubric, without, (_, right_first) in zip(guided, alone, places, strict=True)
             if with_rubric is not None and without is not None
+            else None
+            for with_rubric, without, (_, right_first) in zip(guided, alone, places, strict=True)
         ]
+        both = zip(
+            read[::2], read[1::2], strict=True
+        )  # one order alone shows what the judge holds for a letter
+        rows = [row for one, other in both if one and other for row in (one, other)]
         if not rows:
             return Shift(masked=f"the judge {self._judge.id!r} gave no log-probabilities")
         return Shift(
@@ -168,7 +173,7 @@ class MarginReward:
         ask = partial(self._judge.weigh, material)
         try:
             return _usable(
-                ask() if material.rubric is not None else self._alone.get(_pair(material), ask).value
+                ask() if material.rubric is not None else self._alone.get(pair_key(material), ask).value
             )
         except GraphBubbleUp:
             raise
@@ -180,7 +185,7 @@ class MarginReward:
         try:
             if material.rubric is not None:
                 return _usable(await ask())
-            return _usable((await self._alone.aget(_pair(material), ask)).value)
+            return _usable((await self._alone.aget(pair_key(material), ask)).value)
         except GraphBubbleUp:
             raise
         except Exception:  # noqa: BLE001 - a judge may raise anything: it abstains
@@ -189,10 +194,6 @@ class MarginReward:
 
 def _usable(found: object) -> Letters | None:
     return found if isinstance(found, Letters) and all(map(math.isfinite, found)) else None
-
-
-def _pair(material: Material) -> str:
-    return f"{material.first}\n{material.second}"
 
 
 class Contrast(NamedTuple):

@@ -18,37 +18,62 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import ArrayLike
 
+from coreact.rubric import Rubric
 from coreact.train.rewards.arrays import Array
 from coreact.train.rewards.few import FULL
+
+THRESHOLD: float = Rubric.model_fields["threshold"].default
+"""Share of its weight that a rubric asks for if it says nothing else."""
 
 _DIGITS = 12  # of a score: sums of the same weights in another order must tie
 _PAIRED = 16  # candidates up to which counting pairs is quicker than sorting
 
 
-def verdict_scores(verdicts: ArrayLike, weights: ArrayLike) -> Array:
-    """What candidates are worth by the verdicts on them: the weighted mean of what could be judged.
+def standings(
+    verdicts: ArrayLike,
+    weights: ArrayLike,
+    *,
+    threshold: ArrayLike = THRESHOLD,
+    veto: ArrayLike | None = None,
+) -> Array:
+    """What candidates are worth by the verdicts on them, as `judgement` and `standing` have it for one.
 
-    It orders candidates as `judgement` and `standing` do, as long as no criterion is a veto or depends on
-    another and none is unknown for some candidates only.
+    The weighted mean of what could be judged, in [0, 1]; plus 2 where the candidate passes however the
+    unknown verdicts turn out, plus 1 where that depends on them. One thing is not settled here: that a
+    criterion applies only if another one is met. Where it does not apply its weight is 0, and none may hang
+    on an unknown one.
 
     Args:
         verdicts: [n, k, c], 1 met, 0.5 partly met, 0 unmet, NaN unknown.
-        weights: [n, c], the criteria's weights, greater than 0; 0 where a rubric has fewer than c.
+        weights: [n, c], or [n, k, c], the criteria's weights; 0 where a rubric has fewer than c, or where a
+            criterion does not apply.
+        threshold: share of the weight from which on a candidate passes, of all rubrics or [n].
+        veto: [n, c], true for criteria that fail a candidate when unmet; None: there are none.
 
     Returns:
-        [n, k], in [0, 1], higher is better; NaN where nothing was judged.
+        [n, k], in [0, 3], higher is better; NaN where nothing was judged.
     """
-    given, heavy = np.asarray(verdicts, np.float64), np.asarray(weights, np.float64)[:, None, :]
+    given, heavy = np.asarray(verdicts, np.float64), np.asarray(weights, np.float64)
+    if heavy.ndim == 2:
+        heavy = heavy[:, None, :]
+    most = heavy.max(axis=2, keepdims=True, initial=0.0)
+    heavy = heavy / np.where(most > 0, most, 1.0)  # so that no sum of large weights is infinite
+    passing = np.asarray(threshold, np.float64)
+    passing = passing[:, None] if passing.ndim else passing
     known = ~np.isnan(given)
-    if known.all():
-        whole = heavy.sum(axis=2)
-        earned = np.matmul(given, heavy.swapaxes(1, 2))[:, :, 0]
-    else:
-        whole = (heavy * known).sum(axis=2)
-        earned = (heavy * np.where(known, given, 0.0)).sum(axis=2)
+    whole = (heavy * known).sum(axis=2)
+    unknown = (heavy * ~known).sum(axis=2)
+    earned = (heavy * np.where(known, given, 0.0)).sum(axis=2)
     with np.errstate(invalid="ignore", divide="ignore"):
         scores: Array = np.round(earned / whole, _DIGITS)
-    return scores
+        least = np.round(earned / (whole + unknown), _DIGITS)
+        best = np.round((earned + unknown) / (whole + unknown), _DIGITS)
+    passes, fails = least >= passing, best < passing
+    if veto is not None:
+        barred = np.asarray(veto, bool)[:, None, :] & (heavy > 0)
+        passes &= ~(barred & ~known).any(axis=2)
+        fails |= (barred & (given == 0)).any(axis=2)
+    return np.where(fails, 0.0, np.where(passes, 2.0, 1.0)) + scores
 
 
 def average_ranks(scores: ArrayLike) -> Array:
@@ -137,13 +162,23 @@ def mapped(rho: ArrayLike) -> Array:
     return rewards
 
 
-def rank_rewards(verdicts: ArrayLike, weights: ArrayLike, reference: ArrayLike, *, full: int = FULL) -> Array:
+def rank_rewards(
+    verdicts: ArrayLike,
+    weights: ArrayLike,
+    reference: ArrayLike,
+    *,
+    threshold: ArrayLike = THRESHOLD,
+    veto: ArrayLike | None = None,
+    full: int = FULL,
+) -> Array:
     """From verdicts to the rank part of the reward, for many rubrics at once.
 
     Args:
-        verdicts: [n, k, c], see `verdict_scores`.
-        weights: [n, c].
+        verdicts: [n, k, c], see `standings`.
+        weights: [n, c], or [n, k, c].
         reference: [n, k] gains, or minus consensus ranks; NaN where unknown.
+        threshold: see `standings`.
+        veto: see `standings`.
         full: see `shrunk`.
 
     Returns:
@@ -151,5 +186,5 @@ def rank_rewards(verdicts: ArrayLike, weights: ArrayLike, reference: ArrayLike, 
         reference has no contrast.
     """
     theirs = np.asarray(reference, np.float64)
-    rho = spearman(verdict_scores(verdicts, weights), theirs)
+    rho = spearman(standings(verdicts, weights, threshold=threshold, veto=veto), theirs)
     return mapped(shrunk(rho, (~np.isnan(theirs)).sum(axis=1), full=full))

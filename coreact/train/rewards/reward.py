@@ -37,7 +37,7 @@ from coreact.rubric import Rubric
 from coreact.rubric.branching import BranchingPoint
 from coreact.rubric.settings import Settings
 from coreact.train.rewards.candidates import CandidateOrder, Order
-from coreact.train.rewards.contract import textual
+from coreact.train.rewards.contract import NO_CONTRAST, textual
 from coreact.train.rewards.control import Against, ControlArm, lift
 from coreact.train.rewards.earned import Reward as Reward
 from coreact.train.rewards.few import FULL, trust
@@ -136,20 +136,20 @@ class RubricReward:
 
     def _scoring(self, completion: str, point: BranchingPoint) -> Asking[Reward]:
         if not point.has_contrast:
-            return Reward(masked="the candidates of the point are worth the same")
-        draft = self._drafted(completion, point)
-        if draft.rubric is None or draft.told.problem:
-            return draft.told.model_copy(update={"value": 0.0})
-        order = yield from self._order.ordering(draft.rubric, point)
+            return Reward(masked=NO_CONTRAST)
+        told, rubric = self._drafted(completion, point)
+        if rubric is None or told.problem:
+            return told.model_copy(update={"value": 0.0})
+        order = yield from self._order.ordering(rubric, point)
         if order.broken is not None:
-            return draft.told.model_copy(update={"masked": f"judge: {order.broken}", "calls": order.calls})
+            return told.model_copy(update={"masked": f"judge: {order.broken}", "calls": order.calls})
         control: Order | None = None
         if self.settings.control != "none":
             control = yield from self._control.ordering(point)
             if control.broken is not None:
                 calls = order.calls + control.calls
-                return draft.told.model_copy(update={"masked": f"control: {control.broken}", "calls": calls})
-        return self._rewarded(draft.told, point, order, control)
+                return told.model_copy(update={"masked": f"control: {control.broken}", "calls": calls})
+        return self._rewarded(told, point, order, control)
 
     def _drafted(self, completion: str, point: BranchingPoint) -> _Draft:
         """What can be said without looking at candidates."""
@@ -157,13 +157,14 @@ class RubricReward:
         try:
             text = said(AIMessage(completion))
         except UnreadableError as error:
-            return _Draft(None, Reward(problem=str(error)))
+            return _Draft(Reward(problem=str(error)), None)
+        repeated = repetition(text)
         read = read_reply(text, point.state, form=self.form, source="policy")
         if read.rubric is None:
-            return _Draft(None, Reward(problem=read.problem or "it holds no criterion"))
+            problem = read.problem or "it holds no criterion"
+            return _Draft(Reward(problem=problem, repetition=repeated), None)
         criteria = read.rubric.criteria
         shares = wording(criteria, point.state, judged=self._judged)
-        repeated = repetition(text)
         answers = self._secrets.get(point.question_id, ())
         written = "\n".join((text, *(one.text for one in criteria)))
         leaked = bool(answers and leaks(written, answers=answers, visible=point.state))
@@ -175,7 +176,6 @@ class RubricReward:
         elif leaked:
             problem = "it gives away what must not be known"
         return _Draft(
-            read.rubric,
             Reward(
                 problem=problem,
                 format=format_score(
@@ -192,6 +192,7 @@ class RubricReward:
                 criteria=len(criteria),
                 checked=sum(one.check is not None for one in criteria),
             ),
+            read.rubric,
         )
 
     def _rewarded(self, told: Reward, point: BranchingPoint, order: Order, control: Order | None) -> Reward:
@@ -200,7 +201,12 @@ class RubricReward:
         value = self._agreement(order, point)
         unguided = None if control is None else self._agreement(control, point)
         rank = (lift(value, unguided or 0.0, settings.control) + 1) / 2
-        worded = settings.atomic * told.atomic + settings.format * told.format + settings.focus * told.focus
+        parts = (
+            (settings.atomic, told.atomic),
+            (settings.format, told.format),
+            (settings.focus, told.focus),
+        )
+        worded = sum(weight * (part or 0.0) for weight, part in parts)
         whole = settings.ranking + settings.atomic + settings.format + settings.focus
         earned = settings.ranking * rank + (0.0 if tied else worded)
         return told.model_copy(
@@ -223,10 +229,10 @@ class RubricReward:
 
 
 class _Draft(NamedTuple):
-    """What a completion says, and what it earns for how it says it."""
+    """What a completion earns for how it says what it says."""
 
-    rubric: Rubric | None
     told: Reward
+    rubric: Rubric | None
 
 
 def _spearman(order: Order, point: BranchingPoint) -> float:

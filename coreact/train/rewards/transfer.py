@@ -22,10 +22,9 @@ from coreact.judge.asking import Asking, aserve, serve
 from coreact.judge.records import Cost
 from coreact.rubric import Record, Rubric
 from coreact.rubric.branching import BranchingPoint
-from coreact.rubric.canonical import digest
 from coreact.train.rewards.contract import rubric_of, textual
-from coreact.train.rewards.once import Once, Told
-from coreact.train.rewards.reward import Reward
+from coreact.train.rewards.earned import Reward
+from coreact.train.rewards.once import Once, Told, pair_key
 
 _PLAIN = Thresholds(transfer=0.0)  # so that the gate's threshold is the accuracy without the rubric
 
@@ -113,23 +112,17 @@ class Remembering:
         """What the reader says."""
         if material.rubric is not None:
             return self._reader.read(material)
-        return _paid(self._alone.get(_pair(material), partial(self._reader.read, material)))
+        return _paid(self._alone.get(pair_key(material), partial(self._reader.read, material)))
 
     async def aread(self, material: Material) -> Reading:
         """The same, without blocking the event loop; those who ask at the same time share one call."""
         if material.rubric is not None:
             return await self._reader.aread(material)
-        return _paid(await self._alone.aget(_pair(material), partial(self._reader.aread, material)))
+        return _paid(await self._alone.aget(pair_key(material), partial(self._reader.aread, material)))
 
 
 def _paid(told: Told[Reading]) -> Reading:
     return told.value if told.fresh else told.value._replace(cost=Cost())
-
-
-def _pair(material: Material) -> str:
-    return digest(
-        [action.model_dump(exclude={"call": {"id"}}) for action in (material.first, material.second)]
-    )
 
 
 def _rewarded(found: Transferred, rubric: Rubric) -> Reward:

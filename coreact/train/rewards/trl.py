@@ -24,8 +24,8 @@ Completion = str | Sequence[Mapping[str, Any]]
 class TrlReward:
     """Hands completions to a `RubricReward`, or to another reward of one completion, for `GRPOTrainer`.
 
-    Rows need the column `point`: the branching point as JSON text. Equal completions for one point are
-    scored once. What is masked is returned as None, which TRL leaves out, and counted by reason in `masked`.
+    Rows need the column `point`: the branching point as JSON text. What is masked is returned as None, which
+    TRL leaves out, and counted by reason in `masked`.
 
     Args:
         reward: the reward.
@@ -64,17 +64,31 @@ class TrlReward:
         Raises:
             ValueError: there is not one point for each completion, or a point is none.
         """
-        asked = list(zip(map(text_of, completions), point, strict=True))
-        distinct = list(dict.fromkeys(asked))
-        scored = await asyncio.gather(*(self.reward.ascore(text, point_of(row)) for text, row in distinct))
-        by_sample = dict(zip(distinct, scored, strict=True))
-        rewards = [by_sample[one] for one in asked]
+        rewards = [one for (one,) in await scores_of((self.reward,), completions, point)]
         self.scored += len(rewards)
         self.masked.update(one.masked for one in rewards if one.value is None)
         if log_metric is not None:
             for name, value in parts_of(rewards).items():
                 log_metric(name, value)
         return [one.value for one in rewards]
+
+
+async def scores_of(
+    rewards: Sequence[PointReward], completions: Sequence[Completion], point: Sequence[str]
+) -> list[tuple[Reward, ...]]:
+    """What each completion earns by each reward, side by side; equal completions for a point are scored once.
+
+    Raises:
+        ValueError: there is not one point for each completion, or a point is none.
+    """
+    asked = list(zip(map(text_of, completions), point, strict=True))
+    distinct = list(dict.fromkeys(asked))
+    found = await asyncio.gather(
+        *(reward.ascore(text, point_of(row)) for text, row in distinct for reward in rewards)
+    )
+    wide = len(rewards)
+    by_sample = {one: tuple(found[at * wide : (at + 1) * wide]) for at, one in enumerate(distinct)}
+    return [by_sample[one] for one in asked]
 
 
 def text_of(completion: Completion) -> str:
@@ -96,7 +110,7 @@ def point_of(row: str) -> BranchingPoint:
 
 
 def parts_of(rewards: Sequence[Reward]) -> dict[str, float]:
-    """Means over a batch, for a training log; what is unknown for all is left out."""
+    """Means for a training log, each over the completions that have the part; what none has is left out."""
     held: dict[str, list[float]] = {}
     for one in rewards:
         told: dict[str, float | None] = {
@@ -105,8 +119,8 @@ def parts_of(rewards: Sequence[Reward]) -> dict[str, float]:
             "format": one.format,
             "atomic": one.atomic,
             "repetition": one.repetition,
-            "criteria": one.criteria,
-            "tied": one.tied,
+            "criteria": one.criteria or None,  # of those that could be read
+            "tied": None if one.rank is None else one.tied,
             "unreadable": bool(one.problem),
             "masked": bool(one.masked),
         }

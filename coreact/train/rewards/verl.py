@@ -62,9 +62,9 @@ def score_of(reward: Reward) -> dict[str, Any]:
         "masked": float(reward.value is None),
         "spearman": 0.0 if reward.spearman is None else reward.spearman,
         "ranked": float(reward.spearman is not None),
-        "format": reward.format,
-        "atomic": reward.atomic,
-        "repetition": reward.repetition,
+        "format": reward.format or 0.0,
+        "atomic": reward.atomic or 0.0,
+        "repetition": reward.repetition or 0.0,
         "criteria": float(reward.criteria),
     }
 

@@ -1,4 +1,8 @@
-"""A small model that has learned one rubric by heart, as weights for llama.cpp and for transformers."""
+"""A small model that has learned one rubric by heart, as weights for llama.cpp and for transformers.
+
+Other folders of tests load this file under a name of their own; what is costly is made once for all of them,
+below the session's folder.
+"""
 
 from __future__ import annotations
 
@@ -14,24 +18,31 @@ LESSON = "1. [0.6] Search for name 1.\n2. [0.4] Do not answer yet."
 
 
 @pytest.fixture(scope="session")
-def points() -> list[BranchingPoint]:
+def points(tmp_path_factory: pytest.TempPathFactory) -> list[BranchingPoint]:
     """Three branching points of the embedded world with short sheets: quickly learned."""
+    kept = tmp_path_factory.getbasetemp() / "by-heart.jsonl"
+    if kept.exists():
+        return [BranchingPoint.model_validate_json(line) for line in kept.read_text().splitlines()]
     from coreact.train.branch.scripted import collect, parts
     from coreact.worlds import gazetteer
 
     world = gazetteer()
     found = collect(world, parts(world, n=8, seed=0).train, seed=0)
-    return sorted(found, key=lambda point: len(step_prompt(point.state, form="sheet").material))[:3]
+    found = sorted(found, key=lambda point: len(step_prompt(point.state, form="sheet").material))[:3]
+    kept.write_text("\n".join(point.model_dump_json() for point in found))
+    return found
 
 
 @pytest.fixture(scope="session")
 def trained(points: list[BranchingPoint], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A generator's folder; do not write into it."""
     pytest.importorskip("torch", reason="needs the extra `train`")
-    from coreact.generate.trained import describe, write_record
+    from coreact.generate.trained import RECORD, describe, write_record
 
-    folder = tmp_path_factory.mktemp("generators") / "by-heart"
-    folder.mkdir()
+    folder = tmp_path_factory.getbasetemp() / "generators" / "by-heart"
+    if (folder / RECORD).exists():
+        return folder
+    folder.mkdir(parents=True)
     model, tokenizer = learned(points)
     save(model, tokenizer, folder)
     write_record(folder, describe(folder, name="by-heart", form="sheet", base="new", max_tokens=60))

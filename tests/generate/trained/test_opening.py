@@ -106,6 +106,14 @@ def test_a_name_is_a_folder_below_rubric_models(known: Path) -> None:
         read_folder(known / "only-a-recipe")
 
 
+def test_a_folder_without_a_generator_hides_none(
+    known: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("by-heart").mkdir()
+    assert find_generator("by-heart") == known / "by-heart"
+
+
 def test_an_engine_without_its_weights(trained: Path, tmp_path: Path) -> None:
     folder = tmp_path / "half"
     shutil.copytree(trained / "model", folder / "model")
@@ -148,6 +156,17 @@ def test_a_server_is_asked_like_the_generator_it_is_named_for(server: Any, known
         assert len(generator.write(state).rubric) == 2
     with open_generator(f"{server.base_url}/#by-heart") as generator:
         assert generator.form == "sheet"
+
+
+def test_no_proxy_stands_before_this_machine(
+    server: Any, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with open_generator(server.base_url, form="sheet") as generator:
+        assert len(generator.write(state).rubric) == 2
+        assert len(asyncio.run(generator.awrite(state)).rubric) == 2
 
 
 def test_a_server_nobody_knows_needs_a_form(server: Any, state: State) -> None:

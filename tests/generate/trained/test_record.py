@@ -61,6 +61,18 @@ def test_weights_that_were_changed_or_lost_are_refused(folder: Path) -> None:
         read_folder(folder)
 
 
+@pytest.mark.parametrize("name", ["adapter/adapter_model.safetensors", "model/adapter_config.json"])
+def test_weights_that_came_later_are_refused(folder: Path, name: str) -> None:
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_bytes(b"others")
+    with pytest.raises(ModelFileError, match="is not named by the record"):
+        read_folder(folder)
+    (folder / name).unlink()
+    (folder / "model" / ".DS_Store").write_bytes(b"")
+    (folder / "notes.txt").write_text("mine")
+    read_folder(folder)
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -92,7 +104,17 @@ def test_files_lie_below_the_folder(folder: Path, name: str) -> None:
         read_folder(folder)
 
 
-@pytest.mark.parametrize("fields", [{"name": "../x"}, {"name": ""}, {"temperature": -1.0}, {"max_tokens": 0}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": "../x"},
+        {"name": ""},
+        {"temperature": -1.0},
+        {"max_tokens": 0},
+        {"template": {"chat_template": "{{ x }}"}},
+        {"template": {"not a name": True}},
+    ],
+)
 def test_a_value_out_of_range(folder: Path, fields: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(fields))):
         describe(folder, **({"name": "small", "form": "sheet"} | fields))

@@ -113,6 +113,8 @@ def test_a_decision_is_what_the_sampler_is_shown(rooms: Callable[[int, int], Any
 
     looker = Looker([Policy("watching", watching)], labeller=Measured(chain))
     asyncio.run(collect_live(chain, chain.ids, tmp_path, looker=looker, settings=CollectSettings(steps=2)))
-    assert [len(one.messages) for one in seen] == [1, 3]
+    kinds = [[message.type for message in one.messages] for one in seen]
+    assert kinds == [["system", "human"], ["system", "human", "ai", "tool"]]
+    assert [one.state.given for one in seen] == [(str(seen[0].messages[0].text),)] * 2
     assert str(seen[1].messages[-1].text) == "You went forth."
     assert len({one.id for one in seen}) == 2

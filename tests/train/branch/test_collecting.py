@@ -22,7 +22,7 @@ from coreact.errors import (
 )
 from coreact.judge.panel import Ranking
 from coreact.rubric import Action, ToolCall
-from coreact.trace.journal import Journal
+from coreact.trace.journal import Journal, held
 from coreact.train.branch.collecting import CollectSettings, collect_live
 from coreact.train.branch.environment import WorldEnvironment
 from coreact.train.branch.labelling import Measured, Panel
@@ -31,6 +31,7 @@ from coreact.train.branch.policies import Policies
 from coreact.train.branch.roll_in import RollIn, Schedule
 from coreact.train.branch.sampling import Decision, ModelSampler, Policy
 from coreact.train.branch.visits import ENDS, SETTINGS, VISITS, Ended, Visit, read_visits
+from coreact.train.points import by_one_panel, read_points
 from coreact.worlds.searcher import StochasticSearcher
 
 Collecting = Any
@@ -246,6 +247,7 @@ def test_a_failed_panel_is_no_label(collecting: Collecting) -> None:
     assert first.point.rankings == ()
     assert first.driver == "random"
     assert {visit.driver for visit in others} == {"best"}
+    assert len(list(by_one_panel(read_points(collecting.folder)))) == 3, "no other label, hence no mixture"
 
 
 def test_a_panel_that_is_down_stops_the_run(collecting: Collecting) -> None:
@@ -274,10 +276,10 @@ def test_less_than_two_judges_are_no_panel(judges: list[str]) -> None:
 class Breaking(WorldEnvironment):
     """Its tool breaks at the third question."""
 
-    broken = True
+    broken, fails = True, "Berg"
 
     async def execute(self, call: ToolCall, call_id: str) -> ToolMessage:
-        if self.broken and "Berg" in str(call.arguments):
+        if self.broken and self.fails in str(call.arguments):
             raise RuntimeError("the index is gone")
         return await super().execute(call, call_id)
 
@@ -372,6 +374,40 @@ def test_a_full_disk_is_told_and_loses_nothing(
     assert len(count) == 7, "after half a line nothing is written behind it"
     collect(songs, tmp_path / "full")
     assert files(tmp_path / "full") == files(tmp_path / "whole")
+
+
+def test_a_torn_line_and_nothing_but_errors_behind_it(songs: WorldEnvironment, tmp_path: Path) -> None:
+    collect(songs, tmp_path / "whole")
+    collect(songs, tmp_path / "torn")
+    lines = (tmp_path / "torn" / VISITS).read_bytes().splitlines(keepends=True)
+    first = b"".join(line for line in lines if json.loads(line)["step"] == 0)
+    (tmp_path / "torn" / VISITS).write_bytes(first + b'{"question_id": "q')
+    (tmp_path / "torn" / ENDS).unlink()
+    environment = Breaking(songs.world, k=1)
+    environment.fails = ""  # every search
+    done = collect(environment, tmp_path / "torn")
+    assert done.ended["failed"] >= 4
+    assert done.errors == {"RuntimeError: the index is gone": done.ended["failed"]}
+    collect(songs, tmp_path / "torn")
+    assert files(tmp_path / "torn") == files(tmp_path / "whole")
+
+
+def test_a_setting_that_no_question_can_do_with_ends_it(collecting: Collecting) -> None:
+    panel = Panel([Judge("a"), Judge("b")], rule="kemeny")
+    many = Policy("many", lambda decision: [search(f"Omaha {at}") for at in range(20)])
+    with pytest.raises(ConfigError, match="Kemeny"):
+        collecting.run(many, labeller=panel, k=20)
+
+
+def test_a_folder_is_collected_into_by_one_session(collecting: Collecting, scripted: Policy) -> None:
+    def again(_: object) -> None:
+        with pytest.raises(ConfigError, match="Another session"), held(collecting.folder):
+            pass
+
+    with held(collecting.folder), pytest.raises(ConfigError, match="Another session"):
+        collecting.run(scripted)
+    collecting.run(scripted, report=again)
+    collecting.run(scripted)
 
 
 def test_other_settings_are_another_collection(songs: WorldEnvironment, tmp_path: Path) -> None:

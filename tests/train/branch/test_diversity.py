@@ -63,6 +63,11 @@ def test_the_farthest_are_kept() -> None:
         assert kept.dropped == {"not_diverse": 3}
 
 
+def test_halves_of_characters_are_drawn_as_well() -> None:
+    odd = [answer("Tarn \ud800"), search("Tarn \udfff"), answer("Berg")]
+    assert len(diverse(odd, k=3, seed="s").candidates) == 3
+
+
 def test_distance_is_that_of_jaccard() -> None:
     assert distance(search("a b").action, search("a b").action) == 0
     # By hand: search, query, a, b against search, query, a, c: three of five words in common.

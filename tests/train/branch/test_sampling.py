@@ -16,7 +16,7 @@ from coreact.errors import ConfigError, ModelCallError
 from coreact.judge.failure import Throttle
 from coreact.rubric import State, ToolContract
 from coreact.testing import ScriptedModel, call
-from coreact.train.branch.sampling import SYSTEM, Decision, ModelSampler, Proposal
+from coreact.train.branch.sampling import Decision, ModelSampler, Proposal
 
 TOOL = ToolContract(
     name="search",
@@ -84,11 +84,10 @@ def test_seeds_come_from_the_decision_and_not_from_the_order_of_requests() -> No
     assert all(0 <= one < 2**31 for one in seeds(*"abcdefgh").values())
 
 
-def test_the_system_prompt_is_put_where_there_is_none() -> None:
+def test_a_model_is_asked_with_the_conversation_as_it_is() -> None:
     model = Seeded(script=found())
     propose(ModelSampler(model, "agent"), decision(), decision(system="Be brief."))
-    assert [str(request[0].text) for request in model.requests] == [SYSTEM, "Be brief."]
-    assert [len(request) for request in model.requests] == [2, 2]
+    assert [[one.type for one in request] for request in model.requests] == [["human"], ["system", "human"]]
 
 
 def test_what_may_pass_is_tried_again() -> None:

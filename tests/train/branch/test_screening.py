@@ -32,6 +32,7 @@ def calls(*queries: Any, **fields: Any) -> tuple[Action, ...]:
         ("empty", Proposal("m")),
         ("empty", Proposal("m", (Action(answer="  \n"),))),
         ("empty", Proposal("m", (Action(answer="<think>I know nothing.</think>"),))),
+        ("empty", Proposal("m", (Action(answer="<think>I know nothing. Perhaps Tarn"),))),  # cut
         ("empty", Proposal("m", calls("  "))),
         ("several_actions", Proposal("m", calls("Bo Li", "bees"))),
         ("no_such_tool", Proposal("m", calls("Bo Li", name="look_up"))),
@@ -55,6 +56,7 @@ def test_what_cannot_be_taken_is_dropped_with_its_reason(reason: str, proposal: 
         (Proposal("m", calls("Bo Li"), "I look him up."), "search(query='Bo Li')"),
         (Proposal("m", calls("Bo Li"), "<think>Observation: none yet</think>"), "search(query='Bo Li')"),
         (Proposal("m", (Action(answer="Tarn"),)), "answer: Tarn"),
+        (Proposal("m", (Action(answer="hm, or <b>?</think>Tarn"),)), "answer: Tarn"),
         (Proposal("m", (Action(answer="<think>hm</think>\n Tarn "),)), "answer: Tarn"),
         (Proposal("m", (Action(answer="His observations: none."),)), "answer: His observations: none."),
         # A bad action is a candidate all the same: rubrics are to tell it from good ones.

@@ -178,6 +178,18 @@ def test_the_divergence_is_bounded(seed: int, clip: float) -> None:
     assert clipped_divergence(teacher, teacher, mask, clip=clip).item() == pytest.approx(0, abs=1e-6)
 
 
+def test_a_word_that_is_ruled_out_is_no_nan() -> None:
+    out = -math.inf
+    teacher = torch.tensor([[0.0, 1.0, out], [0.0, out, 1.0]])
+    student = torch.tensor([[1.0, 0.0, out], [0.0, 1.0, out]], requires_grad=True)
+    value = clipped_divergence(teacher, student, torch.ones(2), clip=2.0)
+    plain = clipped_divergence(teacher[:1, :2], student[:1, :2], torch.ones(1), clip=2.0)
+    assert value.item() == pytest.approx((plain.item() + 2.0) / 2, abs=1e-6)
+    value.backward()
+    assert student.grad is not None
+    assert student.grad.isfinite().all()
+
+
 def test_a_token_beyond_the_clip_does_not_pull() -> None:
     teacher = torch.tensor([[0.0, 0.0], [12.0, -12.0]])
     student = torch.tensor([[0.5, 0.0], [-12.0, 12.0]], requires_grad=True)

@@ -1,8 +1,10 @@
-"""A recipe that takes a second, points for it, and a way to look at what it left."""
+"""A recipe that takes a second, points for it, one finished run of it, and ways to look at what it left."""
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ pytest.importorskip("trl", reason="needs the extra `train`")
 
 from coreact.rubric.branching import BranchingPoint
 from coreact.train.branch.scripted import collect, parts
+from coreact.train.fitting import METRICS, Progress, fit
 from coreact.train.recipes import Recipe, parse_recipe
 from coreact.worlds import gazetteer
 
@@ -86,6 +89,58 @@ class Length:
             return [None] * len(completions)
         found: list[float | None] = [len(one[0]["content"]) / 20 for one in completions]
         return [None if self.half and n % 2 else value for n, value in enumerate(found)]
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing catches it."""
+
+
+class KilledAt:
+    """A listener that ends a run at a step of a stage."""
+
+    def __init__(self, stage: int, step: int, report: Callable[[Progress], None] | None = None) -> None:
+        self.place = (stage, step)
+        self.report = report
+
+    def __call__(self, line: Progress) -> None:
+        if self.report is not None:
+            self.report(line)
+        if (line.stage, line.step) == self.place:
+            raise Killed
+
+
+@pytest.fixture(scope="session")
+def whole(
+    recipe_of: Callable[[str], Recipe],
+    points: list[BranchingPoint],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A run of both stages that was never interrupted. Look at it, and copy it to change it."""
+    out = tmp_path_factory.mktemp("whole")
+    fit(recipe_of(SFT + GRPO), points, out, reward=Length(), sources={"a/points.jsonl": "f" * 64})
+    return out
+
+
+def before_grpo(whole: Path, out: Path) -> Path:
+    """A run in which the first stage is finished, and the second has not begun."""
+    shutil.copytree(whole, out, dirs_exist_ok=True)
+    shutil.rmtree(out / "stages" / "2-grpo")
+    shutil.rmtree(out / "model")
+    for name in ("generator.json", "model.gguf", "card.md"):
+        (out / name).unlink()
+    record = json.loads((out / "run.json").read_text())
+    record["finished"] = False
+    (out / "run.json").write_text(json.dumps(record))
+    return out
+
+
+def metrics(out: Path) -> list[dict[str, Any]]:
+    """Without what depends on the clock."""
+    read = [json.loads(line) for line in (out / METRICS).read_text().splitlines()]
+    for line in read:
+        del line["seconds"]
+        line["metrics"] = {k: v for k, v in line["metrics"].items() if "time" not in k and "flos" not in k}
+    return read
 
 
 def weights(folder: Path) -> dict[str, Any]:

@@ -1,8 +1,7 @@
-"""Fitting with real TRL on a model of ten thousand weights: what is left, what resumes, what stops it."""
+"""Fitting with real TRL on a model of ten thousand weights: what is left, and what is refused."""
 
 from __future__ import annotations
 
-import errno
 import json
 import shutil
 from collections.abc import Callable
@@ -11,67 +10,18 @@ from typing import Any
 
 import pytest
 
-from coreact.errors import (
-    ConfigError,
-    ExperimentMismatchError,
-    StoreError,
-    TrainingDivergedError,
-    TrainingPausedError,
-)
+from coreact.errors import ConfigError, ExperimentMismatchError, TrainingDivergedError
 from coreact.generate.trained import check_versions, read_folder
+from coreact.generate.trained.opening import open_weights
 from coreact.local.pull import check_gguf
 from coreact.rubric.branching import BranchingPoint
-from coreact.train.fitting import METRICS, Progress, fit, read_run
-from coreact.train.fitting.checkpoints import last_whole
+from coreact.train.fitting import Progress, fit, read_run
 from coreact.train.recipes import Recipe
 
-from .conftest import GRPO, SFT, Length, same, weights
+from .conftest import GRPO, SFT, Length, metrics, same, weights
 
 Recipes = Callable[[str], Recipe]
 Points = list[BranchingPoint]
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing catches it."""
-
-
-class KilledAt:
-    def __init__(self, stage: int, step: int, report: Callable[[Progress], None] | None = None) -> None:
-        self.place = (stage, step)
-        self.report = report
-
-    def __call__(self, line: Progress) -> None:
-        if self.report is not None:
-            self.report(line)
-        if (line.stage, line.step) == self.place:
-            raise Killed
-
-
-@pytest.fixture(scope="module")
-def whole(recipe_of: Recipes, points: Points, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of both stages that was never interrupted."""
-    out = tmp_path_factory.mktemp("whole")
-    fit(recipe_of(SFT + GRPO), points, out, reward=Length(), sources={"a/points.jsonl": "f" * 64})
-    return out
-
-
-def before_grpo(whole: Path, out: Path) -> Path:
-    """A run in which the first stage is finished, and the second has not begun."""
-    shutil.copytree(whole, out, dirs_exist_ok=True)
-    shutil.rmtree(out / "stages" / "2-grpo")
-    shutil.rmtree(out / "model")
-    for name in ("generator.json", "model.gguf", "card.md"):
-        (out / name).unlink()
-    return out
-
-
-def metrics(out: Path) -> list[dict[str, Any]]:
-    """Without what depends on the clock."""
-    read = [json.loads(line) for line in (out / METRICS).read_text().splitlines()]
-    for line in read:
-        del line["seconds"]
-        line["metrics"] = {k: v for k, v in line["metrics"].items() if "time" not in k and "flos" not in k}
-    return read
 
 
 def test_a_run_leaves_a_generator(whole: Path) -> None:
@@ -130,94 +80,29 @@ def test_prompts_are_not_learned_and_the_end_of_a_reply_is(whole: Path, points: 
     assert both == f"{prompt}{row['completion'][0]['content']}<|im_end|>\n"
 
 
-def test_a_run_that_was_killed_twice_ends_with_the_same_weights(
-    whole: Path, recipe_of: Recipes, points: Points, tmp_path: Path
-) -> None:
-    for place in ((0, 5), (1, 3)):  # every second step is a checkpoint
-        seen: list[Progress] = []
-        with pytest.raises(Killed):
-            fit(
-                recipe_of(SFT + GRPO), points, tmp_path, reward=Length(), report=KilledAt(*place, seen.append)
-            )
-        assert not (tmp_path / "generator.json").exists()
-    assert (seen[0].stage, seen[0].step) == (0, 5)
-    fit(recipe_of(SFT + GRPO), points, tmp_path, reward=Length(), report=seen.append)
-    assert (seen[-4].stage, seen[-4].step) == (1, 3)
-    assert same(whole, tmp_path)
-    assert metrics(whole) == metrics(tmp_path)
-
-
-def test_a_run_is_resumed_in_its_second_pass(recipe_of: Recipes, points: Points, tmp_path: Path) -> None:
-    recipe = recipe_of(GRPO.replace("steps = 6", "steps = 4"))
-    few = points[:5]  # two steps a pass
-    fit(recipe, few, tmp_path / "whole", reward=Length())
-    with pytest.raises(Killed):
-        fit(recipe, few, tmp_path / "killed", reward=Length(), report=KilledAt(0, 3))
-    fit(recipe, few, tmp_path / "killed", reward=Length())
-    assert same(tmp_path / "whole", tmp_path / "killed")
-
-
-def test_a_torn_checkpoint_is_passed_over(
-    whole: Path, recipe_of: Recipes, points: Points, tmp_path: Path
-) -> None:
-    before_grpo(whole, tmp_path)
-    with pytest.raises(Killed):
-        fit(recipe_of(SFT + GRPO), points, tmp_path, reward=Length(), report=KilledAt(1, 5))
-    stage = tmp_path / "stages" / "2-grpo"
-    found = last_whole(stage)
-    assert found is not None
-    assert found[1].step == 4
-    with (found[0] / "optimizer.pt").open("r+b") as file:
-        file.truncate(100)
-    again = last_whole(stage)
-    assert again is not None
-    assert again[1].step == 2
-    fit(recipe_of(SFT + GRPO), points, tmp_path, reward=Length())
-    assert same(whole, tmp_path)
-
-
 def test_a_finished_run_is_only_read(whole: Path, recipe_of: Recipes, points: Points) -> None:
+    """The figures that an evaluation wrote into the card stay."""
+    card = whole / "card.md"
+    before = card.read_text()
+    card.write_text(before + "held-out figures\n")
     seen: list[Progress] = []
     done = fit(recipe_of(SFT + GRPO), points, whole, reward=Length(), report=seen.append)
     assert done.record.finished
     assert seen == []
+    assert card.read_text() == before + "held-out figures\n"
+    card.write_text(before)
 
 
 def test_a_folder_of_another_run_is_left_alone(whole: Path, recipe_of: Recipes, points: Points) -> None:
-    before = (whole / "run.json").read_bytes()
+    files = ("run.json", "data/points.jsonl")
+    before = [(whole / name).read_bytes() for name in files]
     with pytest.raises(ExperimentMismatchError, match="stage was") as caught:
         fit(recipe_of(SFT), points, whole)
     assert caught.value.folder == whole
     with pytest.raises(ExperimentMismatchError, match="other points"):
         fit(recipe_of(SFT + GRPO), points[:8], whole)
-    assert (whole / "run.json").read_bytes() == before
-
-
-def test_a_full_disk_leaves_the_checkpoint_before(
-    whole: Path, recipe_of: Recipes, points: Points, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import torch
-
-    saved = torch.save
-
-    def full(value: Any, path: Any, *args: Any, **kwargs: Any) -> None:
-        saved(value, path, *args, **kwargs)
-        if "checkpoint-4" in str(path):
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-    before_grpo(whole, tmp_path)
-    monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(StoreError, match="No space left on device") as caught:
-        fit(recipe_of(SFT + GRPO), points, tmp_path, reward=Length())
-    assert caught.value.path is not None
-    assert caught.value.path.name == "checkpoint-4"
-    found = last_whole(tmp_path / "stages" / "2-grpo")
-    assert found is not None
-    assert found[1].step == 2
-    assert not caught.value.path.exists()
-    monkeypatch.undo()
-    fit(recipe_of(SFT + GRPO), points, tmp_path, reward=Length())
-    assert same(whole, tmp_path)
+    assert [(whole / name).read_bytes() for name in files] == before
+    assert not list((whole / "data").glob("*.part"))
 
 
 def test_a_loss_that_is_no_number_stops_the_run(recipe_of: Recipes, points: Points, tmp_path: Path) -> None:
@@ -226,22 +111,6 @@ def test_a_loss_that_is_no_number_stops_the_run(recipe_of: Recipes, points: Poin
         fit(recipe, points, tmp_path)
     assert caught.value.step is not None
     assert (caught.value.checkpoint is not None) == (caught.value.step >= 2)
-
-
-def test_a_judge_that_is_down_pauses_the_run(
-    recipe_of: Recipes, points: Points, tmp_path: Path, whole: Path
-) -> None:
-    recipe = recipe_of(SFT + GRPO)
-    before_grpo(whole, tmp_path)
-    down = Length(down=(2, 3, 4))
-    with pytest.raises(TrainingPausedError, match="3 batches in a row") as caught:
-        fit(recipe, points, tmp_path, reward=down)
-    assert down.calls == 5
-    assert caught.value.checkpoint is not None
-    assert caught.value.exit_code == 1
-    shutil.rmtree(caught.value.checkpoint)  # of a step in which nothing was learned: the one before is taken
-    fit(recipe, points, tmp_path, reward=Length())
-    assert same(whole, tmp_path)
 
 
 def test_replies_that_cannot_be_judged_are_counted(
@@ -277,14 +146,6 @@ def test_dpo_and_gspo_and_low_rank_additions(recipe_of: Recipes, points: Points,
     assert not same(tmp_path / "stages" / "1-dpo", tmp_path)
     assert set(weights(tmp_path)) == set(weights(tmp_path / "stages" / "1-dpo"))
     assert read_folder(tmp_path).adapter is None  # two stages: it would be one on the first stage's weights
-
-
-def test_one_adapted_stage_leaves_an_adapter(recipe_of: Recipes, points: Points, tmp_path: Path) -> None:
-    recipe = recipe_of("adapter = 'lora'\nrank = 2\n" + SFT.replace("steps = 6", "steps = 1"))
-    fit(recipe, points, tmp_path)
-    folder = read_folder(tmp_path)
-    assert folder.adapter is not None
-    assert (folder.adapter / "adapter_model.safetensors").is_file()
 
 
 def test_nothing_to_learn_from_is_an_error(recipe_of: Recipes, points: Points, tmp_path: Path) -> None:
@@ -325,3 +186,51 @@ def test_rows_of_somebody_else_are_taken(
     assert (tmp_path / "out" / "data" / "1-sft.jsonl").read_bytes() == rows.read_bytes()
     with pytest.raises(Exception, match="has no 'chosen'"):
         fit(recipe_of(stage.replace('"sft"', '"dpo"')), points, tmp_path / "other")
+
+
+def test_what_a_later_stage_lacks_is_told_before_the_first(
+    recipe_of: Recipes, points: Points, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="'grpo' learns from 200 rows a step"):
+        fit(recipe_of(SFT + GRPO.replace("rows = 2", "rows = 200")), points, tmp_path)
+    assert not (tmp_path / "stages").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "recipe.toml"]  # free for another
+
+
+def test_rows_that_are_too_long_are_left_out(recipe_of: Recipes, points: Points, tmp_path: Path) -> None:
+    """Cut from the end they have no reply left, and a loss that is no number."""
+    with pytest.raises(ConfigError, match=r"too long: \d+\)"):
+        fit(recipe_of(SFT + "max_tokens = 64\n"), points, tmp_path / "row")
+    beyond = recipe_of(GRPO)
+    small = beyond.model.shape.model_copy(update={"context": 128})
+    beyond = beyond.model_copy(update={"model": beyond.model.model_copy(update={"shape": small})})
+    with pytest.raises(ConfigError, match=r"too long: \d+\)"):
+        fit(beyond, points, tmp_path / "context")
+
+
+def test_a_pretrained_base_an_adapter_by_seed_and_template_variables(
+    whole: Path, recipe_of: Recipes, points: Points, tmp_path: Path
+) -> None:
+    import torch
+
+    base = tmp_path / "my base"
+    shutil.copytree(whole / "model", base)
+    chat = base / "chat_template.jinja"
+    chat.write_text("{% if thinking is defined and not thinking %}<off>{% endif %}" + chat.read_text())
+    settings = "adapter = 'lora'\nrank = 2\n[prompt]\ntemplate = { thinking = false }\n"
+    recipe = recipe_of(settings + SFT.replace("steps = 6", "steps = 3"))  # the first has a rate of 0
+    recipe = recipe.model_copy(update={"model": recipe.model.model_copy(update={"base": str(base)})})
+    for seed in (1, 2):  # of the process: the recipe's own decides
+        torch.manual_seed(seed)
+        fit(recipe, points, tmp_path / str(seed))
+    assert same(tmp_path / "1", tmp_path / "2")
+    folder = read_folder(tmp_path / "1")
+    assert folder.adapter is not None
+    assert (folder.adapter / "adapter_model.safetensors").is_file()
+    assert folder.record.base == "my base"
+    assert str(tmp_path) not in (tmp_path / "1" / "card.md").read_text()
+    assert folder.record.template == {"thinking": False}
+    turns = [{"role": "user", "content": "x"}]
+    assert open_weights(folder).rendered(turns).startswith("<off>")
+    plain = folder.record.model_copy(update={"template": {}})
+    assert plain.version != folder.record.version

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,14 @@ import pytest
 from coreact.errors import ConfigError, StoreError
 from coreact.rubric.branching import BranchingPoint, JudgeRanking
 from coreact.trace.export.splitting import split_of
+from coreact.train.fitting import record
 from coreact.train.fitting.arguments import Devices, arguments, steps_of
 from coreact.train.fitting.checkpoints import drop_torn, last_whole, mark
-from coreact.train.fitting.faults import saving
-from coreact.train.fitting.kept import keep
+from coreact.train.fitting.kept import HELD_OUT, keep
 from coreact.train.fitting.progress import Progress, cut
-from coreact.train.recipes import GrpoStage, Recipe
+from coreact.train.fitting.record import begin
+from coreact.train.recipes import GrpoStage, PromptSettings, Recipe
+from coreact.train.saving import saving, whole_file
 
 Recipes = Callable[[str], Recipe]
 Points = list[BranchingPoint]
@@ -88,7 +92,7 @@ def test_a_checkpoint_is_whole_or_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_disk_that_is_really_full_is_told(tmp_path: Path) -> None:
+def test_a_disk_that_is_really_full_is_told(recipe_of: Recipes, points: Points, tmp_path: Path) -> None:
     torn = tmp_path / "torn"
     torn.mkdir()
     with pytest.raises(StoreError, match="No space left on device") as caught, saving(torn):
@@ -97,6 +101,38 @@ def test_a_disk_that_is_really_full_is_told(tmp_path: Path) -> None:
     assert not torn.exists()
     with pytest.raises(ZeroDivisionError), saving(torn):
         raise ZeroDivisionError
+    # A short file is only written when it is closed.
+    (tmp_path / "points.jsonl.part").symlink_to("/dev/full")
+    with pytest.raises(StoreError, match="No space left on device"):
+        keep(points, recipe_of(SFT), tmp_path / "points.jsonl")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_there_whole_or_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with whole_file(path) as write:
+        write(b"one")
+
+    def broken() -> None:
+        with whole_file(path) as write:
+            write(b"two")
+            raise OSError("theirs")
+
+    with pytest.raises(OSError, match="theirs"):
+        broken()
+    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("a", b"one")]
+
+
+def test_points_for_the_monitor_do_not_hang_on_order(
+    recipe_of: Recipes, points: Points, tmp_path: Path
+) -> None:
+    recipe = recipe_of("[data]\nheld_out = 0.5\n[monitor]\npoints = 2\n" + SFT.replace("sft", "grpo"))
+    found = []
+    for name, given in (("a", points), ("b", points[::-1])):
+        keep(given, recipe, tmp_path / name / "points.jsonl")
+        found.append((tmp_path / name / HELD_OUT).read_bytes())
+    assert found[0] == found[1]
+    assert found[0].count(b"\n") == 2
 
 
 def test_lines_that_a_checkpoint_does_not_know_are_cut(tmp_path: Path) -> None:
@@ -116,9 +152,9 @@ def test_lines_that_a_checkpoint_does_not_know_are_cut(tmp_path: Path) -> None:
 # --- names ----------------------------------------------------------------------------------------
 
 
-def devices(*, count: int = 1, cpu: bool = True) -> Devices:
+def devices(*, count: int = 1, cpu: bool = True, seen: int = 0) -> Devices:
     found = Devices()
-    found.count, found.cpu = count, cpu
+    found.count, found.cpu, found.seen = count, cpu, seen
     return found
 
 
@@ -154,12 +190,13 @@ def test_vllm_is_a_setting() -> None:
 
     known = {field.name for field in dataclasses.fields(trl.GRPOConfig)}
     stage = GrpoStage(rollouts="colocate", memory=0.4, tensor_parallel=2, rows=16)
-    recipe = Recipe(name="a", stage=(stage,))
+    recipe = Recipe(name="a", stage=(stage,), prompt=PromptSettings(longest=8192))
     given = made(recipe, count=8, cpu=False)
     assert set(given) <= known
     assert (given["use_vllm"], given["vllm_mode"]) == (True, "colocate")
     assert (given["vllm_gpu_memory_utilization"], given["vllm_tensor_parallel_size"]) == (0.4, 2)
     assert given["per_device_train_batch_size"] == 16
+    assert given["vllm_max_model_length"] == 8192 + stage.max_tokens
     server = recipe.model_copy(
         update={"stage": (stage.model_copy(update={"rollouts": "server", "server": "http://a:1"}),)}
     )
@@ -178,6 +215,9 @@ def test_gspo_is_a_setting(recipe_of: Recipes) -> None:
 def test_what_cannot_be_split_is_refused(recipe_of: Recipes) -> None:
     with pytest.raises(ConfigError, match="cannot be split over 3 devices"):
         made(recipe_of(SFT + "rows = 8\n"), count=3)
+    with pytest.raises(ConfigError, match="One process sees 2 GPUs"):
+        made(recipe_of(SFT + "rows = 8\n"), cpu=False, seen=2)
+    assert made(recipe_of(SFT + "rows = 8\n"), cpu=False, seen=2, count=2)["gradient_accumulation_steps"] == 1
     with pytest.raises(ConfigError, match="there are only 7"):
         made(recipe_of(SFT + "rows = 8\n"), rows=7)
 
@@ -186,6 +226,7 @@ def test_steps_of_passes() -> None:
     assert steps_of(GrpoStage(rows=8, epochs=2), 100) == 24
     assert steps_of(GrpoStage(rows=8, epochs=2, iterations=2, every=50), 100) == 48
     assert steps_of(GrpoStage(rows=8, steps=5), 100) == 5
+    assert steps_of(GrpoStage(rows=10, epochs=1.1), 100) == 11
 
 
 def test_one_process_of_several_writes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,3 +234,30 @@ def test_one_process_of_several_writes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(os.environ, "RANK", "3")
     found = Devices()
     assert (found.count, found.first) == (4, False)
+
+
+def test_the_revision_of_another_checkout_is_not_ours(
+    recipe_of: Recipes, points: Points, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An environment lies in somebody's repository: that one's revision says nothing of this library."""
+    git = shutil.which("git")
+    if git is None:
+        pytest.skip("needs git")
+
+    def run(*command: str) -> None:
+        name = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
+        subprocess.run([git, "-C", str(tmp_path), *name, *command], check=True, capture_output=True)
+
+    file = tmp_path / "a" / "b" / "c" / "record.py"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    run("init", "--quiet")
+    run("commit", "--quiet", "--allow-empty", "-m", "theirs")
+    monkeypatch.setattr(record, "__file__", str(file))
+    kept = keep(points, recipe_of(SFT), tmp_path / "points.jsonl")
+    assert begin(recipe_of(SFT), tmp_path, kept, sources={}).revision == ""
+    run("add", str(file))
+    run("commit", "--quiet", "-m", "ours")
+    assert len(begin(recipe_of(SFT), tmp_path, kept, sources={}).revision) == 40
+    file.write_text("changed")
+    assert begin(recipe_of(SFT), tmp_path, kept, sources={}).revision.endswith("-dirty")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import builtins
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from coreact.errors import ConfigError, ModelFileError
+from coreact.train import models
 from coreact.train.gguf_file import write_gguf
-from coreact.train.llama import Shape
-from coreact.train.models import open_model, prepare_base, unpacked
+from coreact.train.llama import Shape, new_model
+from coreact.train.models import base_name, open_model, prepare_base, unpacked
 from coreact.train.recipes import ModelSettings
 from coreact.train.tokenizing import chat_text
 
@@ -89,3 +93,51 @@ def test_what_is_no_model_is_told(tmp_path: Path) -> None:
     (broken / "config.json").write_text("{}")
     with pytest.raises(ModelFileError, match="cannot be loaded"):
         open_model(broken, SMALL)
+
+
+def test_torn_weights_are_told(base: Path, tmp_path: Path) -> None:
+    torn = tmp_path / "torn"
+    shutil.copytree(base, torn)
+    with (torn / "model.safetensors").open("r+b") as file:
+        file.truncate(1000)
+    with pytest.raises(ModelFileError, match="cannot be loaded"):
+        open_model(torn, SMALL)
+
+
+def test_code_of_a_model_is_never_run(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd, ran = tmp_path / "odd", tmp_path / "ran"
+    shutil.copytree(base, odd)
+    config = json.loads((odd / "config.json").read_text())
+    config |= {"model_type": "odd", "auto_map": {"AutoConfig": "odd.Odd", "AutoModelForCausalLM": "odd.Odd"}}
+    (odd / "config.json").write_text(json.dumps(config))
+    (odd / "odd.py").write_text(f"open({str(ran)!r}, 'w').close()\nclass Odd: pass\n")
+    monkeypatch.setattr(builtins, "input", lambda *asked: "y")  # what transformers would ask
+    with pytest.raises(ModelFileError, match="cannot be loaded"):
+        open_model(odd, SMALL)
+    assert not ran.exists()
+
+
+def test_two_that_make_one_base_do_not_fail(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slower(*args: Any, **kwargs: Any) -> Any:
+        shutil.copytree(base, tmp_path / "base")
+        return new_model(*args, **kwargs)
+
+    monkeypatch.setattr(models, "new_model", slower)
+    prepare_base(SMALL, ["Where is it?"] * 20, tmp_path / "base", seed=3)
+    assert [path.name for path in tmp_path.iterdir()] == ["base"]
+
+
+def test_a_new_model_leaves_the_callers_draws_alone() -> None:
+    import torch
+
+    before = torch.get_rng_state()
+    new_model(SMALL.shape, vocabulary=280, seed=1)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_base_is_named_without_its_folders(tmp_path: Path) -> None:
+    assert base_name(ModelSettings(base=str(tmp_path / "a.gguf"))) == "a.gguf"
+    assert base_name(ModelSettings(base=str(tmp_path))) == tmp_path.name
+    assert base_name(ModelSettings(base="Qwen/Qwen3-8B")) == "Qwen/Qwen3-8B"

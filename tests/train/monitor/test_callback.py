@@ -101,7 +101,7 @@ def test_it_ends_a_run_of_trl_with_the_reason_of_its_alarm(tmp_path: Path) -> No
     assert len(probed) == 2
     last = monitor.history[-1]
     logged = trainer.state.log_history[2]
-    assert last.proxy == logged["reward"]
+    assert last.proxy == logged["rewards/length/mean"]
     assert last.length == logged["completions/mean_length"]
     assert last.zero_variance == logged["frac_reward_zero_std"]
     assert last.masked == 0.125
@@ -115,6 +115,31 @@ def test_what_is_no_number_was_not_measured() -> None:
     callback.on_log(None, state(4), control(), logs=logs)  # type: ignore[arg-type]
     callback.on_log(None, state(9), control(), logs={"train_runtime": 3.0})  # type: ignore[arg-type]
     assert callback.monitor.history == (Figures(step=4, entropy=1.5),)
+
+
+def test_the_proxy_is_the_mean_of_the_only_reward() -> None:
+    """TRL's `reward` adds several up, and counts what one of them masked as 0."""
+    callback = MonitorCallback(Monitor())
+    names = ("rewards/a/mean", "rewards/a/std", "rewards/b/mean", "reward")
+    for step, logs in enumerate(([0.7, 0.1], [0.7, 0.1, 0.6, 0.4], [float("nan"), 0.1])):
+        log = dict(zip(names, logs, strict=False)) | {"reward": 0.4, "entropy": 1.0}
+        callback.on_log(None, state(step + 1), control(), logs=log)  # type: ignore[arg-type]
+    assert [figures.proxy for figures in callback.monitor.history] == [0.7, 0.4, None]
+    named = MonitorCallback(Monitor(), log_names={"proxy": "rewards/b/mean"})
+    named.on_log(None, state(1), control(), logs=dict(zip(names, (0.7, 0.1, 0.6, 0.4), strict=True)))  # type: ignore[arg-type]
+    assert named.monitor.history[0].proxy == 0.6
+
+
+def test_a_stage_forgets_the_one_before_however_short(tmp_path: Path) -> None:
+    """Three steps of one, and the next one logs at its fifth: no figure of the first may stand among them."""
+    monitor = Monitor(folder=tmp_path)
+    callback = MonitorCallback(monitor)
+    for steps in ((1, 2, 3), (5, 10)):
+        callback.on_train_begin(None, state(0), control())  # type: ignore[arg-type]
+        for step in steps:
+            callback.on_log(None, state(step), control(), logs={"entropy": 1.0})  # type: ignore[arg-type]
+    assert [figures.step for figures in monitor.history] == [0, 5, 10]
+    assert Monitor(folder=tmp_path).history == monitor.history
 
 
 def test_names_in_the_log_are_a_setting_and_a_wrong_one_is_an_error() -> None:

@@ -17,8 +17,9 @@ import pytest
 from coreact.errors import ConfigError
 from coreact.generate.prompt import Form
 from coreact.rubric.branching import BranchingPoint
+from coreact.train.rewards.contract import NO_CONTRAST
 from coreact.train.rewards.reward import RewardSettings, RubricReward
-from coreact.train.rewards.trl import TrlReward, text_of
+from coreact.train.rewards.trl import TrlReward, parts_of, text_of
 from coreact.train.rewards.verl import compute_score
 
 TEXTS = {
@@ -121,9 +122,25 @@ def test_the_parts_are_logged(collected: tuple[BranchingPoint, ...]) -> None:
     )
     assert logged["rubric/unreadable"] == 0.5
     assert logged["rubric/masked"] == 0.0
-    assert logged["rubric/criteria"] == 1.5
+    assert (logged["rubric/criteria"], logged["rubric/format"]) == (3.0, 1.0)  # of those that were read
     assert "rubric/control" not in logged  # none was asked for
     assert -1 <= logged["rubric/spearman"] <= 1  # of the one that was ranked
+
+
+def test_what_nobody_looked_at_is_no_part_of_a_mean(collected: tuple[BranchingPoint, ...]) -> None:
+    """A masked sample has no form and no criteria, and a loop that is no rubric still repeats itself."""
+    flat = collected[0].model_copy(
+        update={"candidates": tuple(one.model_copy(update={"gain": 1.0}) for one in collected[0].candidates)}
+    )
+    reward, text = RubricReward(form="lines"), TEXTS["lines"][0]
+    good, masked, loop = (
+        reward.score(*one) for one in ((text, collected[0]), (text, flat), ("so " * 99, collected[0]))
+    )
+    assert (masked.masked, loop.value) == (NO_CONTRAST, 0.0)
+    alone, beside = parts_of([good]), parts_of([good, masked])
+    assert {**alone, "rubric/unreadable": 0, "rubric/masked": 0.5} == beside
+    assert parts_of([loop])["rubric/repetition"] > 0.9
+    assert "rubric/criteria" not in parts_of([loop])
 
 
 def test_trl_can_name_pickle_and_await_it(collected: tuple[BranchingPoint, ...]) -> None:

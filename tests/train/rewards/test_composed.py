@@ -59,9 +59,9 @@ def test_a_schedule_follows_the_trainer(rows: list[str]) -> None:
             reward,
             ["1 0", "0 1"],
             [rows[0]] * 2,
-            trainer_state=SimpleNamespace(global_step=step, max_steps=100),
+            trainer_state=SimpleNamespace(global_step=step, max_steps=101),
         )
-        for step in (0, 50, 100)
+        for step in (0, 50, 100)  # the last one is at the end of the schedule
     ]
     assert at == [[0.5, 0.5], [0.75, 0.25], [1.0, 0.0]]
     assert run(reward, ["1 0"], [rows[0]]) == [0.5]  # nobody says how far training is

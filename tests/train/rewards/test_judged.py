@@ -6,6 +6,7 @@ import asyncio
 import pickle
 import random
 from collections.abc import Callable, Sequence
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from coreact.rubric import Action, Criterion, Rubric, State
 from coreact.rubric.branching import BranchingPoint
 from coreact.rubric.checks import Stops
 from coreact.train.rewards.advantages import group_advantages
+from coreact.train.rewards.control import UNGUIDED
 from coreact.train.rewards.reward import RewardSettings, RubricReward
 
 Made = Callable[..., BranchingPoint]
@@ -285,6 +287,38 @@ def test_the_control_is_asked_once_for_each_point(point: BranchingPoint) -> None
     assert scorer.score(PROSE, point).calls == 2
     assert scorer.score(PROSE.replace("water", "rivers"), point).calls == 1
     assert ranker.asked.count(()) == 1
+
+
+async def test_the_control_is_asked_once_for_a_group_that_is_scored_side_by_side(
+    point: BranchingPoint,
+) -> None:
+    """As in training: none of the eight has the answer when the others come."""
+
+    class Slow(ScriptedJudge):
+        async def ajudge(self, criteria: tuple[Criterion, ...], action: Action, state: State) -> Ruling:
+            await asyncio.sleep(0.01)
+            return self.judge(criteria, action, state)
+
+    judge = Slow(by_length)
+    scorer = reward(judge=judge, control="subtract")
+    group = [PROSE.replace("water", f"water {n}") for n in range(7)]
+    found = await asyncio.gather(*(scorer.ascore(text, point) for text in [*group, group[0]]))
+    alone = [texts for _, texts in judge.asked if texts == (UNGUIDED.criteria[0].text,)]
+    assert (len(alone), len(judge.asked)) == (4, 4 + 7 * 4)  # once for a candidate; equal rubrics once
+    assert sum(one.calls for one in found) == len(judge.asked)
+    assert len({one.control for one in found}) == 1
+
+
+def test_in_which_order_a_rubric_lists_its_criteria_does_not_matter(point: BranchingPoint) -> None:
+    """Even before a judge that believes whatever it is shown first."""
+    lines = [line[3:] for line in PROSE.splitlines()]
+    found = {
+        reward(judge=ScriptedJudge(lambda c, a, at: "unmet" if at else "met"))
+        .score("\n".join(f"{n}. {line}" for n, line in enumerate(order, 1)), point)
+        .value
+        for order in permutations(lines)
+    }
+    assert len(found) == 1
 
 
 def test_a_judge_is_its_own_control_and_code_has_one_that_knows_nothing(

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import random
 from itertools import permutations
 from statistics import fmean, pstdev
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import rankdata, spearmanr
 
+from coreact.generate.reading import read_reply
 from coreact.judge import Verdict
-from coreact.judge.ordering import agreement, standing
+from coreact.judge.ordering import agreement, judged, standing
 from coreact.judge.panel import average_ranks as ranks_of_one
 from coreact.judge.scoring import judgement
 from coreact.rubric import Criterion, Rubric
+from coreact.rubric.branching import BranchingPoint
 from coreact.train.rewards.few import trust
 from coreact.train.rewards.ranks import (
     average_ranks,
@@ -23,8 +27,9 @@ from coreact.train.rewards.ranks import (
     rank_rewards,
     shrunk,
     spearman,
-    verdict_scores,
+    standings,
 )
+from coreact.train.rewards.reward import RewardSettings, RubricReward
 
 NAN = float("nan")
 values = st.one_of(st.integers(-3, 3).map(float), st.floats(-1e6, 1e6))
@@ -109,40 +114,95 @@ def test_what_a_perfect_order_of_few_is_worth() -> None:
     assert [trust(n) for n in range(2, 7)] == shrunk([1.0] * 5, range(2, 7)).tolist()
 
 
-def test_scores_of_verdicts_by_hand() -> None:
-    verdicts = [[[1, 0.5, 0], [NAN, 1, 0], [NAN, NAN, NAN]]]
-    assert verdict_scores(verdicts, [[2, 1, 1]])[0][:2].tolist() == [0.625, 0.5]
-    assert np.isnan(verdict_scores(verdicts, [[2, 1, 1]])[0][2])
+def test_standings_of_verdicts_by_hand() -> None:
+    verdicts = [[[1, 0.5, 0], [NAN, 1, 0], [NAN, NAN, NAN], [1, 0, 0], [NAN, 0, 0]]]
+    [found] = standings(verdicts, [[2, 1, 1]])
+    # passes; hangs on the unknown half of the weight; unjudged; fails; fails however the unknown turns out
+    assert found[[0, 1, 3, 4]].tolist() == [2.625, 1.5, 0.5, 0.0]
+    assert np.isnan(found[2])
+    assert standings(verdicts, [[2, 1, 1]], threshold=0.5)[0, 3] == 2.5
+    assert standings([[[1, 0]]], [[3, 1]], veto=[[False, True]]).tolist() == [[0.75]]
+    assert standings([[[1, NAN]]], [[3, 1]], veto=[[False, True]]).tolist() == [[2.0]]
+    assert standings([[[1, NAN]]], [[3, 1]]).tolist() == [[3.0]]
+    assert standings([[[1, 0]]], [[[3, 0]]], veto=[[False, True]]).tolist() == [[3.0]]  # does not apply
+    assert standings([[[1, 0]]], [[1e308, 1e308]]).tolist() == [[0.5]]
 
 
 def test_sums_of_weights_in_another_order_tie() -> None:
     """0.1 + 0.2 is not 0.3 to a machine, and must be to a ranking."""
-    [scores] = verdict_scores([[[1, 1, 0], [0, 0, 1]]], [[0.1, 0.2, 0.3]])
+    [scores] = standings([[[1, 1, 0], [0, 0, 1]]], [[0.1, 0.2, 0.3]])
     assert scores[0] == scores[1]
 
 
-statuses = st.sampled_from(["met", "partial", "unmet"])
+statuses = st.sampled_from(["met", "partial", "unmet", "unknown", "not_applicable"])
+CREDIT = {"met": 1.0, "partial": 0.5, "unmet": 0.0, "unknown": NAN, "not_applicable": 0.0}
 
 
+@settings(max_examples=300)
 @given(st.data())
 def test_verdicts_rank_as_judgements_do(data: st.DataObject) -> None:
-    """The quick way and the way of a running agent put candidates in one order."""
+    """The quick way and the way of a running agent agree: thresholds, vetoes, unknown verdicts and all."""
     criteria, candidates = data.draw(st.integers(1, 5)), data.draw(st.integers(2, 6))
-    weights = data.draw(
-        st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4, 1.0]), min_size=criteria, max_size=criteria)
-    )
+
+    def row(values: st.SearchStrategy[Any]) -> list[Any]:
+        return data.draw(st.lists(values, min_size=criteria, max_size=criteria))
+
+    weights, veto = row(st.sampled_from([0.1, 0.2, 0.3, 0.4, 1.0])), row(st.booleans())
+    threshold = data.draw(st.sampled_from([0.0, 0.3, 0.6, 0.75, 1.0]))
     rubric = Rubric(
-        criteria=tuple(Criterion(id=f"c{n}", text="It is so.", weight=w) for n, w in enumerate(weights))
+        criteria=tuple(
+            Criterion(id=f"c{n}", text="It is so.", weight=w, veto=v)
+            for n, (w, v) in enumerate(zip(weights, veto, strict=True))
+        ),
+        threshold=threshold,
     )
-    told = [data.draw(st.lists(statuses, min_size=criteria, max_size=criteria)) for _ in range(candidates)]
+    told = [row(statuses) for _ in range(candidates)]
     judgements = [
-        judgement(rubric, [Verdict(criterion=f"c{n}", reason="", status=s) for n, s in enumerate(row)])
-        for row in told
+        judgement(rubric, [Verdict(criterion=f"c{n}", reason="", status=s) for n, s in enumerate(one)])
+        for one in told
     ]
-    credit = {"met": 1.0, "partial": 0.5, "unmet": 0.0}
+    verdicts = [[[CREDIT[s] for s in one] for one in told]]
+    applies = [[[w * (s != "not_applicable") for w, s in zip(weights, one, strict=True)] for one in told]]
+    [found] = standings(verdicts, applies, threshold=[threshold], veto=[veto])
+    expected = [NAN if one is None else one for one in standing(judgements)]
+    assert found.tolist() == pytest.approx(expected, abs=1e-12, nan_ok=True)
     gains = [float(at) for at in range(candidates)]
-    [reward] = rank_rewards([[[credit[s] for s in row] for row in told]], [weights], [gains], full=2)
+    [reward] = rank_rewards(verdicts, applies, [gains], threshold=threshold, veto=[veto], full=2)
     assert reward == pytest.approx(((agreement(standing(judgements), gains) or 0.0) + 1) / 2, abs=1e-12)
+
+
+def test_the_reward_of_texts_is_the_reward_of_their_verdicts(collected: tuple[BranchingPoint, ...]) -> None:
+    """From completions by `RubricReward`, and from the verdicts of the same checks at once: one number."""
+    draw, scorer = random.Random(0), RubricReward(RewardSettings(atomic=0, format=0), form="sheet")
+    demands = [f"Search for name {n}." for n in (1, 2, 3)] + [f"The query contains word {n}." for n in (1, 2)]
+    demands += ["Do not answer yet.", "Do not repeat an earlier call.", "Answer now.", "Be kind to water."]
+    compared = 0
+    for point in collected[:40]:
+        chosen = draw.sample(demands, draw.randint(1, 5))
+        lines = [f"{n}. [{draw.choice((0.1, 0.3, 0.6))}] {one}" for n, one in enumerate(chosen, 1)]
+        text = "\n".join(lines)
+        rubric, earned = read_reply(text, point.state, form="sheet").rubric, scorer.score(text, point)
+        if rubric is None or earned.rank is None:
+            continue
+        judgements = judged(rubric, point.actions, point.state)
+        [rank] = rank_rewards(
+            [[[CREDIT[verdict.status] for verdict in one.verdicts] for one in judgements]],
+            [
+                [
+                    [
+                        c.weight * (v.status != "not_applicable")
+                        for c, v in zip(rubric, one.verdicts, strict=True)
+                    ]
+                    for one in judgements
+                ]
+            ],
+            [point.gains],
+            threshold=rubric.threshold,
+            veto=[[one.veto for one in rubric]],
+        )
+        assert rank == pytest.approx(earned.rank, abs=1e-12)
+        compared += 1
+    assert compared > 20
 
 
 @given(pairs(), st.data())

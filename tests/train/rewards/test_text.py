@@ -81,6 +81,13 @@ def test_lines_that_differ_in_case_number_and_marks_alone_are_the_same() -> None
     )
 
 
+def test_blanks_make_no_difference_where_a_script_has_none() -> None:
+    """Blanks that are set differently are no other text, and add no runs to a line."""
+    assert repetition("1. [0.5] use search tool\n2. [0.5] usesearch tool") == 0.5
+    spaced, close = "a b c d e f g h " * 2, "abcdefgh" * 2
+    assert repetition(f"1. [1] {spaced * 3}") == repetition(f"1. [1] {close * 3}") > GATE
+
+
 def test_criteria_of_one_form_are_no_repetition() -> None:
     lines = [f"{n}. [0.25] Search for name {n}." for n in range(1, 5)]
     assert repetition("\n".join(lines)) == 0.0
