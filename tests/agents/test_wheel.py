@@ -46,7 +46,8 @@ def test_the_wheel_carries_neither_tests_nor_models_nor_caches(wheel: zipfile.Pa
     assert [name for name in names if name.endswith((".pyc", ".db"))] == []
     # One small model travels along, four megabytes; the embedded one is fetched where it is wanted.
     assert [name for name in names if name.endswith(".gguf")] == [
-        "coreact/_recipes/agents/react/searcher/searcher.gguf"
+        "coreact/_recipes/agents/react/searcher/searcher.gguf",
+        "coreact/_recipes/rubric_models/tiny/model.gguf",
     ]
 
 

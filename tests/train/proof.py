@@ -1,11 +1,10 @@
 """Does training teach a rubric generator anything? A small proof, from stored points to figures.
 
-A model of under a million parameters begins with random weights and imitates lessons of which every other one
-belongs to another state: it learns the form, and a little of what to look at. Then TRL's GRPO rewards it for
-how well its rubrics rank. Both are measured on held-out questions: the mean reward
-of sampled replies, and the agreement of their rankings with the gains, once on the state that the model was
-shown and once on that of another question. The second is the control: form, and one rubric that fits most
-states, raise the first two just as well.
+A model of under a million parameters begins with random weights, imitates lessons of the oracle teacher, and is
+then rewarded by TRL's GRPO for how well its rubrics rank. Three models are measured on held-out questions
+(untrained, imitating, rewarded): the mean reward of sampled replies, and the agreement of their rankings with
+the gains, once on the state that the model was shown and once on that of another question. The second is the
+control: form, and one rubric that fits most states, raise the reward just as well.
 
     python tests/train/proof.py --seed 0 1 2
 """
@@ -13,13 +12,11 @@ states, raise the first two just as well.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from random import Random
 from statistics import fmean
 from typing import NamedTuple
 
@@ -32,7 +29,6 @@ from coreact.train.fitting import fit
 from coreact.train.points import read_points
 from coreact.train.recipes import read_recipe
 from coreact.train.rewards.reward import RubricReward
-from coreact.train.rows import sft_rows
 from coreact.worlds import gazetteer
 
 RECIPE = Path(__file__).parent / "proof.toml"
@@ -41,8 +37,6 @@ QUESTIONS = 250
 HELD_OUT = 64
 """Held-out questions, two points of each."""
 SHIFT = 37
-RIGHT = 0.5
-"""Share of the lessons that stand beside their own state; the others are dealt out anew."""
 
 
 class Measured(NamedTuple):
@@ -61,22 +55,39 @@ class Measured(NamedTuple):
 
 
 class Proof(NamedTuple):
-    """Before and after the reward, and the paired differences."""
+    """The three models, and paired differences by question."""
 
-    before: Measured
-    after: Measured
-    reward: Interval
-    gap: Interval
+    untrained: Measured
+    imitating: Measured
+    rewarded: Measured
     seconds: float
 
+    @property
+    def reward(self) -> Interval:
+        """Mean reward of the trained model less that of the untrained one."""
+        return paired_difference(self.rewarded.reward, self.untrained.reward)
+
+    @property
+    def gap(self) -> Interval:
+        """What looking at the state adds, trained less untrained."""
+        return paired_difference(self.rewarded.gap, self.untrained.gap)
+
     def __str__(self) -> str:
+        models = {"untrained": self.untrained, "imitating": self.imitating, "rewarded": self.rewarded}
         told = [
             f"{name}: reward {fmean(one.reward):.3f}, own {fmean(one.own):.3f},"
             f" shuffled {fmean(one.shuffled):.3f}"
-            for name, one in (("imitation", self.before), ("rewarded", self.after))
+            for name, one in models.items()
         ]
+        alone = paired_difference(self.rewarded.reward, self.imitating.reward)
+        gap = paired_difference(self.rewarded.gap, self.imitating.gap)
         return "\n".join(
-            [*told, f"reward + {self.reward}", f"own - shuffled + {self.gap}", f"{self.seconds:.0f} s"]
+            [
+                *told,
+                f"training: reward + {self.reward}, own - shuffled + {self.gap}",
+                f"of it the reward's share: reward + {alone}, own - shuffled + {gap}",
+                f"{self.seconds:.0f} s",
+            ]
         )
 
 
@@ -87,18 +98,6 @@ def store_points(path: Path, *, seed: int) -> None:
     with path.open("w", encoding="utf-8") as file:
         for point in collect(world, questions, seed=seed, per_question=4):
             file.write(point.model_dump_json() + "\n")
-
-
-def store_lessons(path: Path, points: Sequence[BranchingPoint], *, seed: int) -> None:
-    """Write rows to imitate, half of them wrong."""
-    draw = Random(seed)
-    rows = list(sft_rows(points, least=3))
-    wrong = [row for row in rows if draw.random() >= RIGHT]
-    dealt = [row["completion"] for row in wrong]
-    draw.shuffle(dealt)
-    for row, completion in zip(wrong, dealt, strict=True):
-        row["completion"] = completion
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def held_out(*, seed: int) -> list[BranchingPoint]:
@@ -140,25 +139,11 @@ def prove(folder: Path, *, seed: int) -> Proof:
     began = time.perf_counter()
     stored = folder / "points.jsonl"
     store_points(stored, seed=seed)
-    lessons = folder / "lessons.jsonl"
-    store_lessons(lessons, list(read_points([stored])), seed=seed)
-    recipe = read_recipe(RECIPE)
-    imitation, rewarded = recipe.stage
-    stages = (imitation.model_copy(update={"file": str(lessons)}), rewarded)
-    recipe = recipe.model_copy(update={"seed": seed, "stage": stages})
-    fit(recipe, read_points([stored]), folder / "run")
+    fit(read_recipe(RECIPE).model_copy(update={"seed": seed}), read_points([stored]), folder / "run")
     points = held_out(seed=seed)
-    before, after = (
-        measure(folder / "run" / "stages" / stage / "model", points, seed=seed)
-        for stage in ("1-sft", "2-grpo")
-    )
-    return Proof(
-        before,
-        after,
-        paired_difference(after.reward, before.reward),
-        paired_difference(after.gap, before.gap),
-        time.perf_counter() - began,
-    )
+    run = folder / "run"
+    models = (run / "base", run / "stages" / "1-sft" / "model", run / "stages" / "2-grpo" / "model")
+    return Proof(*(measure(model, points, seed=seed) for model in models), time.perf_counter() - began)
 
 
 def main() -> None:
