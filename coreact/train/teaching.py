@@ -185,6 +185,8 @@ def _best(lines: Sequence[Line], point: BranchingPoint, least: int, most: int) -
     order = _centred(_ranks(np.array([point.gains])))
     alone = _agreements(credit[:, None, :], np.ones((1, 1)), order)[:, 0]
     tried = _to_try(credit, alone)
+    if not tried:
+        return None
     shares, sizes, members = _rubrics(len(tried))
     wanted = sizes <= most
     contrary = [at for at, line in enumerate(tried) if lines[line].sentence in _CONTRARY]

@@ -1,7 +1,7 @@
 """Does training teach a rubric generator anything? A small proof, from stored points to figures.
 
-A model of under a million parameters begins with random weights, imitates lessons of the oracle teacher, and is
-then rewarded by TRL's GRPO for how well its rubrics rank. Three models are measured on held-out questions
+A model of under a million parameters begins with random weights, imitates lessons of the oracle teacher, and
+is then rewarded by TRL's GRPO for how well its rubrics rank. Three models are measured on held-out questions
 (untrained, imitating, rewarded): the mean reward of sampled replies, and the agreement of their rankings with
 the gains, once on the state that the model was shown and once on that of another question. The second is the
 control: form, and one rubric that fits most states, raise the reward just as well.
