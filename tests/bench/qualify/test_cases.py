@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from coreact.bench.qualify import lines
 from coreact.bench.qualify.cases import (
     JudgeCase,
     Label,
@@ -20,6 +19,7 @@ from coreact.bench.qualify.cases import (
 )
 from coreact.errors import LabelFileError, UserError
 from coreact.rubric import Action, ArgumentContains, Criterion, ToolCall
+from coreact.trace import lines
 
 MakeCases = Callable[..., tuple[JudgeCase, ...]]
 
