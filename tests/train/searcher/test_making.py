@@ -31,7 +31,7 @@ def test_the_command_makes_a_model_file_and_goes_on_where_it_stopped(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("coreact.train.searcher.making.HELD_OUT_EPISODES", 2)
-    first = CliRunner().invoke(train_app, [*TINY, "--folder", str(folder), "--steps", "2"])
+    first = CliRunner().invoke(train_app, ["searcher", *TINY, "--folder", str(folder), "--steps", "2"])
     assert first.exit_code == 0, first.output
     assert "step 2 of 2" in first.output
     check_gguf(folder / "searcher.gguf")
@@ -42,7 +42,7 @@ def test_the_command_makes_a_model_file_and_goes_on_where_it_stopped(
     made = (folder / "data.jsonl").stat().st_mtime_ns
 
     out = folder.parent / "out"
-    args = [*TINY, "--folder", str(folder), "--steps", "3", "--out", str(out), "--json"]
+    args = ["searcher", *TINY, "--folder", str(folder), "--steps", "3", "--out", str(out), "--json"]
     again = CliRunner().invoke(train_app, args)
     assert again.exit_code == 0, again.output
     report = json.loads(again.stdout.splitlines()[-1])
