@@ -17,6 +17,7 @@ from rich.text import Text
 
 from coreact.cli.models import LOCAL, open_model
 from coreact.cli.run import INTERRUPTED
+from coreact.cli.worlds import GAZETTEER, open_world
 from coreact.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:  # a command line that starts quickly imports NumPy and its kin only to measure
@@ -26,9 +27,6 @@ if TYPE_CHECKING:  # a command line that starts quickly imports NumPy and its ki
     from coreact.bench.rank.run import Report
     from coreact.bench.statistics import Interval
     from coreact.judge.runner import Judge
-    from coreact.worlds import World
-
-GAZETTEER = "gazetteer"
 
 
 def rank(
@@ -97,7 +95,7 @@ def rank(
         if temperatures or (asks and ASKING.intersection(chosen)):
             chat = servers.enter_context(opened(model))
         found = Points(
-            _world(world),
+            open_world(world),
             n=n,
             seed=seed,
             per_question=per_question,
@@ -132,16 +130,6 @@ def rank(
         print(report.model_dump_json())
         return
     _show(console, report)
-
-
-def _world(name: str) -> World:
-    if name == GAZETTEER:
-        from coreact.worlds import gazetteer
-
-        return gazetteer()
-    from coreact.worlds import load_world
-
-    return load_world(Path(name))
 
 
 def _judge(model: BaseChatModel, max_chars: int | None) -> Judge:

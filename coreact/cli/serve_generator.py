@@ -37,13 +37,14 @@ def serve_generator(
 ) -> None:
     """Serve a trained rubric generator until Ctrl-C; its address is a `--generator URL`."""
     from coreact.generate.trained import find_generator, read_folder
+    from coreact.listening import is_loopback
     from coreact.serving import running, vllm
 
     folder = read_folder(find_generator(generator))
     chosen = cast("running.Engine", _one_of(engine, get_args(running.Engine), "--engine"))
     where = cast("vllm.Device", _one_of(device, get_args(vllm.Device), "--device"))
     named = _adapters(adapter or ())
-    if not running.is_loopback(host):
+    if not is_loopback(host):
         warning = f"Warning: whoever reaches {one_line(host)} can use this generator: there is no login."
         Console(stderr=True, soft_wrap=True).print(Text(warning, "bold yellow"))
 

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from coreact.cli.models import open_model
 from coreact.cli.run import INTERRUPTED
+from coreact.cli.worlds import GAZETTEER, open_world
 from coreact.errors import ConfigError, MissingExtraError, StoreError
 
 if TYPE_CHECKING:  # a command line that starts quickly imports LangChain only to run
@@ -29,7 +30,6 @@ if TYPE_CHECKING:  # a command line that starts quickly imports LangChain only t
     from coreact.train.branch.summary import Collected
     from coreact.worlds import World
 
-GAZETTEER = "gazetteer"
 IDEAL = "ideal"
 """The scripted searcher that knows the proof, as a teacher."""
 
@@ -99,7 +99,7 @@ def collect(
     if not (policies or model or guesses):
         raise ConfigError("Nobody proposes anything.", remedy="Name a --model, or leave the policies on.")
     schedule, warmth = _schedule(beta), _temperatures(temperatures)
-    loaded = _world(world)
+    loaded = open_world(world)
     console = Console(stderr=as_json, soft_wrap=True)
     with ExitStack() as servers:
         opened = _Opened(servers, loaded, Throttle(concurrency), base_url, seed, threads)
@@ -236,16 +236,6 @@ def _progress(console: Console, total: int) -> Iterator[Report]:
             bar.update(task, advance=isinstance(event, Ended), visits=visits)
 
         yield report
-
-
-def _world(name: str) -> World:
-    if name == GAZETTEER:
-        from coreact.worlds import gazetteer
-
-        return gazetteer()
-    from coreact.worlds import load_world
-
-    return load_world(Path(name))
 
 
 def _temperatures(text: str) -> list[float]:

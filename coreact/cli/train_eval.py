@@ -18,6 +18,7 @@ from rich.text import Text
 
 from coreact.cli.models import open_model
 from coreact.cli.run import INTERRUPTED
+from coreact.cli.worlds import GAZETTEER, open_world
 from coreact.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:  # a command line that starts quickly imports NumPy and its kin only to measure
@@ -26,8 +27,6 @@ if TYPE_CHECKING:  # a command line that starts quickly imports NumPy and its ki
     from coreact.bench.rank.rubrics import Attempt
     from coreact.rubric.branching import BranchingPoint
     from coreact.worlds import World
-
-GAZETTEER = "gazetteer"
 
 
 def evaluate(
@@ -75,7 +74,7 @@ def evaluate(
             from coreact.judge.panel import ListwiseRanker
             from coreact.judge.structured import StructuredModel
 
-            loaded = _world(world)
+            loaded = open_world(world)
             points = _held_out(loaded, n=n, per_question=per_question, seed=seed)
             _refuse_trained_on(folder, points)
             others = {
@@ -116,12 +115,6 @@ def _agents(folder: Path, generator: str) -> Agents:
             remedy="Run `coreact bench run SUITE --arm plain,guided,trained --generator FOLDER`.",
         )
     return Agents(report=report(manifest, notebook.outcomes), session=manifest.sessions[-1])
-
-
-def _world(name: str) -> World:
-    from coreact.worlds import gazetteer, load_world
-
-    return gazetteer() if name == GAZETTEER else load_world(Path(name))
 
 
 def _held_out(world: World, *, n: int, per_question: int, seed: int) -> tuple[BranchingPoint, ...]:

@@ -82,7 +82,7 @@ def _reviewer(given: str | None) -> str:
 
 
 def _announce(address: str, *, host: str, browse: bool) -> None:
-    from coreact.view.server import is_loopback
+    from coreact.listening import is_loopback
 
     if not is_loopback(host):
         warning = f"Warning: whoever reaches {one_line(host)} can read every run here and judge in your name."

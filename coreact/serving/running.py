@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from coreact.errors import ConfigError, LocalServerError, MissingExtraError, ModelFileError
 from coreact.generate.trained import GGUF, GeneratorFolder, check_versions
 from coreact.generate.trained.adapters import is_adapter_name
+from coreact.listening import bound, is_loopback
 from coreact.serving.vllm import Device, VllmServer, launch
 
 Engine = Literal["auto", "vllm", "llama.cpp", "transformers"]
@@ -79,7 +78,7 @@ def serve_generator(
         if chosen == "llama.cpp":
             _llama_cpp(folder, host=host, port=port, threads=threads, parallel=parallel, ready=ready)
         elif chosen == "vllm":
-            with closing(bound(host, port)) as free:
+            with closing(bound(host, port, who="The server")) as free:
                 address, port = free.getsockname()[:2]
             started = launch(
                 folder,
@@ -164,7 +163,7 @@ def _transformers(
     weights = open_weights(folder, device=where)
     for name, path in adapters.items():
         weights.load_adapter(name, path)
-    with closing(bound(host, port)) as listening:
+    with closing(bound(host, port, who="The server")) as listening:
         listening.listen(128)
         shown = f"[{host}]" if ":" in host else host
         app = create_app(
@@ -179,48 +178,3 @@ def _transformers(
         )
         ready(f"http://{shown}:{listening.getsockname()[1]}/v1")
         uvicorn.Server(config).run(sockets=[listening])
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def bound(host: str, port: int) -> socket.socket:
-    """A socket bound to the address; it does not listen yet.
-
-    Raises:
-        ConfigError: it cannot be bound, or stands for every address of this machine.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        found = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise _unbound(host, port, error) from error
-    try:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind(address)
-        name: Any = found.getsockname()[0]
-    except OSError as error:
-        found.close()
-        raise _unbound(host, port, error) from error
-    heard = ipaddress.ip_address(name.partition("%")[0])
-    if (getattr(heard, "ipv4_mapped", None) or heard).is_unspecified:
-        found.close()
-        raise ConfigError(
-            f"{host!r} stands for every address of this machine.",
-            remedy="Name the one that others reach it by: only requests for that name are answered.",
-        )
-    return found
-
-
-def _unbound(host: str, port: int, error: OSError) -> ConfigError:
-    return ConfigError(
-        f"The server cannot listen on {host} port {port}: {error}.",
-        remedy="Leave --port out for a free one, and --host for this machine alone.",
-    )

@@ -155,7 +155,7 @@ class VllmServer:
         )
         try:
             self._wait()
-        except BaseException:
+        except BaseException:  # whatever it was, also Ctrl-C: it goes on, but leaves no child behind
             self.close()
             raise
         return self

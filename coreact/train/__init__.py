@@ -1,4 +1,5 @@
-"""Training of small models, on this machine and from data that the project makes itself.
+"""From judged decisions to better rubrics: points, lessons, rewards, trainers, monitors; and the searcher.
 
-Nothing is imported here: PyTorch takes seconds, and who only wants the split of the questions need not wait.
+`branch` collects, `consensus` labels, `teaching` and `rows` make what is learned, `rewards` rate rubrics, and
+`recipes` and `fitting` train. Nothing is imported here: PyTorch takes seconds, and most need none of it.
 """

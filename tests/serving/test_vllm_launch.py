@@ -17,8 +17,9 @@ import pytest
 
 from coreact.errors import ConfigError, LocalServerError, ModelFileError
 from coreact.generate.trained import GeneratorFolder, GeneratorRecord
+from coreact.listening import bound, is_loopback
 from coreact.serving import kept
-from coreact.serving.running import bound, engine_of, is_loopback, serve_generator
+from coreact.serving.running import engine_of, serve_generator
 from coreact.serving.vllm import Launch, VllmServer, launch
 
 RECORD = GeneratorRecord(
@@ -110,13 +111,13 @@ def test_addresses() -> None:
     assert not is_loopback("10.0.0.1")
     assert not is_loopback("gpu.example")
     with pytest.raises(ConfigError, match="every address"):
-        bound("0.0.0.0", 0)
+        bound("0.0.0.0", 0, who="The server")
     with pytest.raises(ConfigError, match=r"every address|cannot listen"):  # without IPv6 the second
-        bound("::ffff:0.0.0.0", 0)
-    with bound("127.0.0.1", 0) as first:
+        bound("::ffff:0.0.0.0", 0, who="The server")
+    with bound("127.0.0.1", 0, who="The server") as first:
         first.listen()
         with pytest.raises(ConfigError, match="cannot listen"):
-            bound("127.0.0.1", first.getsockname()[1])
+            bound("127.0.0.1", first.getsockname()[1], who="The server")
 
 
 # --- a child process ------------------------------------------------------------------------------
@@ -134,7 +135,7 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 
 
 def free_port() -> int:
-    with bound("127.0.0.1", 0) as found:
+    with bound("127.0.0.1", 0, who="The server") as found:
         return int(found.getsockname()[1])
 
 

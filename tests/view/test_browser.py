@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import uvicorn
 
+from coreact.listening import bound
 from coreact.testing.store_suite import record_into, sample_trajectory
 from coreact.trace import SQLiteTraceStore
 from coreact.view import create_app, write_bundle
-from coreact.view.server import _bound
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -48,7 +48,8 @@ def chromium() -> Iterator[Browser]:
 def address(store: SQLiteTraceStore) -> Iterator[str]:
     record_into(store, sample_trajectory("long", steps=60))
     store.flush()
-    listening = _bound("127.0.0.1", 0)
+    listening = bound("127.0.0.1", 0, who="The viewer")
+    listening.listen(128)
     config = uvicorn.Config(create_app(store, reviewer="Grace"), log_level="error", lifespan="off", ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

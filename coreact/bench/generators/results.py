@@ -24,7 +24,7 @@ RESULTS, CARD = "results.json", "card.md"
 HEADING = "## Measured"
 """Where the figures begin in the card; all behind it is written anew."""
 
-_SHOWN = ("exact", "all_gold", "gold_recall", "tokens", "seconds")
+_SHOWN = ("exact", "all_gold", "model_calls", "seconds")
 """Metrics of agents in the card, where the suite has them; the others stand in `results.json`."""
 
 

@@ -48,6 +48,23 @@ def rubric_of(completion: str, point: BranchingPoint, form: Form) -> Rubric | Re
     return read.rubric
 
 
+def for_lift(lift: float | None, rubric: Rubric, *, refused: str, masked: str) -> Reward:
+    """What a rubric earns for what it changes in an independent judge or reader: (1 + lift) / 2.
+
+    Args:
+        lift: with the rubric less without it, in [-1, 1], higher is better; None where nothing can be said.
+        rubric: the rubric.
+        refused: why it was not shown, which earns 0; empty where it was.
+        masked: why nothing can be said.
+    """
+    criteria = len(rubric.criteria)
+    if refused:
+        return Reward(value=0.0, problem=refused, criteria=criteria)
+    if lift is None:
+        return Reward(masked=masked, criteria=criteria)
+    return Reward(value=(1 + lift) / 2, criteria=criteria)
+
+
 def textual(form: Form) -> Form:
     """The form, if a completion can be read in it.
 

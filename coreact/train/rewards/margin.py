@@ -30,7 +30,7 @@ from coreact.generate.prompt import Form
 from coreact.judge.asking import Asking, Request, aserve, serve
 from coreact.rubric import Record, Rubric
 from coreact.rubric.branching import BranchingPoint
-from coreact.train.rewards.contract import NO_CONTRAST, rubric_of, textual
+from coreact.train.rewards.contract import NO_CONTRAST, for_lift, rubric_of, textual
 from coreact.train.rewards.earned import Reward
 from coreact.train.rewards.once import Once, pair_key
 
@@ -234,9 +234,4 @@ def _probability(m: float) -> float:
 
 
 def _rewarded(found: Shift, rubric: Rubric) -> Reward:
-    criteria = len(rubric.criteria)
-    if found.refused:
-        return Reward(value=0.0, problem=found.refused, criteria=criteria)
-    if found.probability is None:
-        return Reward(masked=found.masked, criteria=criteria)
-    return Reward(value=(1 + found.probability) / 2, criteria=criteria)
+    return for_lift(found.probability, rubric, refused=found.refused, masked=found.masked)

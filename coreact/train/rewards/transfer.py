@@ -22,7 +22,7 @@ from coreact.judge.asking import Asking, aserve, serve
 from coreact.judge.records import Cost
 from coreact.rubric import Record, Rubric
 from coreact.rubric.branching import BranchingPoint
-from coreact.train.rewards.contract import rubric_of, textual
+from coreact.train.rewards.contract import for_lift, rubric_of, textual
 from coreact.train.rewards.earned import Reward
 from coreact.train.rewards.once import Once, Told, pair_key
 
@@ -126,9 +126,4 @@ def _paid(told: Told[Reading]) -> Reading:
 
 
 def _rewarded(found: Transferred, rubric: Rubric) -> Reward:
-    criteria = len(rubric.criteria)
-    if found.refused:
-        return Reward(value=0.0, problem=found.refused, criteria=criteria)
-    if found.gained is None:
-        return Reward(masked=found.masked, criteria=criteria)
-    return Reward(value=(1 + found.gained) / 2, criteria=criteria)
+    return for_lift(found.gained, rubric, refused=found.refused, masked=found.masked)

@@ -1,0 +1,23 @@
+"""Which world a command works in: the embedded gazetteer, or a folder of questions and passages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # a command line that starts quickly loads worlds only to use them
+    from coreact.worlds import World
+
+GAZETTEER = "gazetteer"
+
+
+def open_world(name: str) -> World:
+    """The gazetteer by its name, or the world in a folder.
+
+    Raises:
+        WorldError: the folder holds no world.
+        MissingExtraError: the extra `worlds` is not installed.
+    """
+    from coreact.worlds import gazetteer, load_world
+
+    return gazetteer() if name == GAZETTEER else load_world(Path(name))
