@@ -4,9 +4,7 @@ One builder serves the running agent and the training of a generator, so that a 
 bytes it will meet. Templates are files, versioned by the hash of their text. The material begins with the
 question and grows at its end as a run goes on; what changes from step to step (phase, budget, the task)
 stands last, so that a serving engine's prefix cache works. All of it is untrusted and stands in fences;
-only names of tools and arguments are repeated outside of them, and only where they are plain names. Engines
-read a control token wherever it stands, `<|im_end|>` in a web page too, and no fence holds then: so a blank
-is put behind the first sign of such a word. Other text keeps its bytes.
+only names of tools and arguments are repeated outside of them, and only where they are plain names.
 
 Nothing here calls a model.
 """
@@ -20,6 +18,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Literal, NamedTuple
 
+from coreact.control_tokens import without_control_tokens
 from coreact.generate.sheet import SHEET, sheet
 from coreact.judge.transcript import UNTRUSTED, Section, excerpt, fenced, told
 from coreact.rubric import State, ToolContract
@@ -46,12 +45,6 @@ _EXAMPLE_CRITERIA = 8
 _SHORTENED = 160  # characters of an old observation, where not all fits
 _BLOCK = 4  # steps that are shortened together, so that prompts in between share their beginning
 _PLAIN_NAME = re.compile(r"[A-Za-z_][\w.-]{0,63}\Z")
-_CONTROL = re.compile(
-    r"<(?=[|\uff5c][^<>|\uff5c\s]{1,64}[|\uff5c]>)"  # <|im_end|>, <|eot_id|>, those of DeepSeek
-    r"|<(?=/?(?:s|bos|eos|pad|unk|(?:start|end)_of_turn)>)"  # Llama 2, Mistral, Gemma
-    r"|<(?=</?SYS>>)|\[(?=/?(?:INST|SYSTEM_PROMPT|TOOL_RESULTS|TOOL_CALLS|AVAILABLE_TOOLS)\])"
-)
-"""Where a word begins that ends a turn, or begins one, for some family of models."""
 _PHASES = {
     "early": "The run has just begun.",
     "middle": "The run is under way.",
@@ -122,18 +115,14 @@ def step_prompt(
     """
     written = template(f"step_{form}")
     if form == "sheet":
-        return Prompt(written.text, _plain(sheet(state).text), step_version(form))
+        return Prompt(written.text, without_control_tokens(sheet(state).text), step_version(form))
     sections = trajectory(state, observation_chars=observation_chars, max_chars=max_chars)
     shown = [*sections, *_examples(exemplars, frozenset(words(state.question)))]
     return Prompt(
         instructions=f"{UNTRUSTED}\n\n{written.text}",
-        material=_plain(f"{fenced(shown)}\n\n{_task(state, form, exemplars)}"),
+        material=f"{fenced(shown)}\n\n{_task(state, form, exemplars)}",
         version=step_version(form),
     )
-
-
-def _plain(text: str) -> str:
-    return _CONTROL.sub(lambda found: f"{found[0]} ", text)
 
 
 def step_version(form: Form) -> str:

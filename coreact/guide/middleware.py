@@ -27,7 +27,7 @@ from langchain.agents.middleware.types import (
     ToolCallRequest,
     hook_config,
 )
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 from langgraph.types import Command, interrupt
 
 from coreact.errors import ConfigError
@@ -43,7 +43,7 @@ from coreact.guide.settings import GuideSettings
 from coreact.guide.speculation import Speculation
 from coreact.guide.status import CoReActState, HeldCall, StepStatus
 from coreact.guide.tools import ToolCalls
-from coreact.host.messages import SOURCE, SOURCE_KEY
+from coreact.host.messages import injected
 from coreact.host.state import STATUS_KEY
 from coreact.host.streams import writer_of
 from coreact.judge import Judge
@@ -340,7 +340,7 @@ def _after_asking(
         text = f"{words}\n{asked[key]['text']}"
         if key == ANSWER:
             del held[key]
-            update["messages"] = [HumanMessage(content=text, additional_kwargs={SOURCE_KEY: SOURCE})]
+            update["messages"] = [injected(text)]
             update["jump_to"] = "model"
         else:
             held[key] = HeldCall(disposition="blocked", text=text)

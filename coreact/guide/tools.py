@@ -19,6 +19,7 @@ from langgraph.errors import GraphBubbleUp
 from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.types import Command
 
+from coreact.control_tokens import without_control_tokens
 from coreact.guide.host import held_call
 from coreact.guide.replay import Replay, replayed_error
 from coreact.guide.speculation import Speculation
@@ -188,7 +189,7 @@ def _asked(request: ToolCallRequest) -> ToolCall:
 def refusal_of(request: ToolCallRequest, held: HeldCall) -> ToolMessage:
     """What stands in for the result of a call that is held back."""
     return ToolMessage(
-        content=held["text"],
+        content=without_control_tokens(held["text"]),  # reasons may quote a page
         tool_call_id=request.tool_call["id"],
         name=request.tool_call["name"],
         status="error",

@@ -19,6 +19,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
+from coreact.control_tokens import without_control_tokens
 from coreact.errors import MessagesError, ToolSchemaError
 from coreact.rubric import Action, Observation, Role, State, Step, ToolCall, ToolContract
 from coreact.rubric.canonical import plain, text_digest
@@ -149,8 +150,11 @@ def actions_of(message: AIMessage, *, answer_tools: frozenset[str] = frozenset()
 
 
 def injected(text: str) -> HumanMessage:
-    """A message that we, not the user, put there; marked as ours."""
-    return HumanMessage(content=text, additional_kwargs={SOURCE_KEY: SOURCE})
+    """A message that we, not the user, put there; marked as ours, and without control tokens.
+
+    It repeats criteria and reasons, which a model may have written after reading a page.
+    """
+    return HumanMessage(content=without_control_tokens(text), additional_kwargs={SOURCE_KEY: SOURCE})
 
 
 def is_injected(message: BaseMessage) -> bool:

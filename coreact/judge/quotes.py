@@ -1,8 +1,8 @@
 """Find a quote in the text it claims to come from, character for character where it stands.
 
 Models change blanks, quotation marks, dashes, letter case and Unicode forms when they copy, and
-shorten with an ellipsis. All of that is folded; anything else is not the text. A quote is only
-looked for, never scored: what is nearly there is not there.
+shorten with an ellipsis; and they are shown control tokens with a blank in them. All of that is folded;
+anything else is not the text. A quote is only looked for, never scored: what is nearly there is not there.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from bisect import bisect_right
 from functools import lru_cache
 from typing import NamedTuple
 
+from coreact.control_tokens import beginnings
 from coreact.rubric.words import words
 
 _PLAIN = str.maketrans(
@@ -72,7 +73,7 @@ def locate(quote: str, text: str, start: int = 0) -> Span | None:
     needle = _folded(wanted).text.strip()
     if not needle:
         return None
-    folded = _folded_ascii(text) if text.isascii() else _folded(text)
+    folded = _folded_ascii(text) if text.isascii() and not beginnings(text) else _folded(text)
     at = folded.text.find(needle)
     while at >= 0:
         found = Span(folded.origin(at), folded.origin(at + len(needle) - 1) + 1)
@@ -134,6 +135,7 @@ def _folded_ascii(text: str) -> _Folded:
 def _folded(text: str) -> _Folded:
     kept: list[str] = []
     places, ahead = [0], [0]
+    broken = beginnings(text)
     for at, char in enumerate(text):
         if char.isascii():
             plain = char.translate(_PLAIN).lower()
@@ -143,6 +145,8 @@ def _folded(text: str) -> _Folded:
             plain = char
         else:
             plain = unicodedata.normalize("NFKD", char.translate(_PLAIN)).casefold().translate(_PLAIN)
+        if at in broken:  # as it is shown
+            plain += " "
         for part in plain:
             blank = part.isspace()
             if blank and kept and kept[-1] == " ":

@@ -25,6 +25,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langgraph.errors import GraphBubbleUp
 from pydantic import BaseModel
 
+from coreact.control_tokens import without_control_tokens
 from coreact.errors import ConfigError, JudgingError
 from coreact.judge.failure import Throttle, aretrying, classify, retrying
 from coreact.judge.records import Cause, Cost
@@ -340,7 +341,7 @@ def _messages(rules: str, material: str, complaint: str) -> list[BaseMessage]:
     asked = material
     if complaint:
         asked += f"\n\nAn earlier reply could not be used: {complaint}. Reply again, correctly."
-    return [SystemMessage(rules), HumanMessage(asked)]
+    return [SystemMessage(rules), HumanMessage(without_control_tokens(asked))]
 
 
 def _message(result: Any) -> AIMessage:

@@ -1,10 +1,11 @@
 """What a judge gets to read: the trajectory and the proposal as fenced, untrusted sections.
 
-Two things are decided here. Which text: everything if it fits, otherwise the head, the tail and the
+Three things are decided here. Which text: everything if it fits, otherwise the head, the tail and the
 passages nearest to what is judged of each long observation, with a mark where something is missing
 and a flag that says so (a judge must not find a thing absent in a text it saw in part). And how: each
 section stands between brackets that hold a nonce which occurs in none of the texts, so no text can
-close its own bracket and speak as an instruction.
+close its own bracket and speak as an instruction. And in which words: without control tokens, which no
+bracket holds.
 
 Sections come in the order of the run, so that from step to step a prompt grows at its end and a
 serving engine can reuse what it read before.
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
+from coreact.control_tokens import without_control_tokens
 from coreact.rubric import Action, State
 from coreact.rubric.words import words
 
@@ -134,10 +136,16 @@ def told(state: State) -> tuple[Section, ...]:
 
 
 def fenced(sections: Sequence[Section]) -> str:
-    """Sections as text, each between brackets with a nonce that none of the texts holds."""
+    """Sections as text, each between brackets with a nonce that none of the texts holds.
+
+    Control tokens in them are taken apart. A model that copies such a word copies the blank too; `quotes`
+    finds it all the same.
+    """
     nonce = _nonce(sections)
-    return "\n".join(
-        f"{section.title}:\n<<{section.label} {nonce}\n{section.text}\n{nonce}>>" for section in sections
+    return without_control_tokens(
+        "\n".join(
+            f"{section.title}:\n<<{section.label} {nonce}\n{section.text}\n{nonce}>>" for section in sections
+        )
     )
 
 

@@ -7,7 +7,8 @@ than the first turn cannot join the system text, and stands as a user turn where
 
 Wording is short on purpose. A 135M-parameter model imitates what stands before it more than it
 follows instructions, so each tool is shown with the very JSON that calls it, and earlier calls
-are shown in the same form.
+are shown in the same form. Control tokens in messages and in what tools say of themselves are taken apart:
+the server reads them wherever they stand.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
+from coreact.control_tokens import without_control_tokens
 from coreact.errors import MessagesError
 
 _DESCRIPTION_CHARS = 160
@@ -41,9 +43,10 @@ def render(messages: Sequence[BaseMessage], tools: Sequence[Mapping[str, Any]] =
     """
     turns: list[dict[str, str]] = []
     if tools:
-        turns.append({"role": "system", "content": _about(tools)})
+        turns.append({"role": "system", "content": without_control_tokens(_about(tools))})
     for index, message in enumerate(messages):
-        role, content = _turn(message, index=index, answers=bool(tools))
+        role, text = _turn(message, index=index, answers=bool(tools))
+        content = without_control_tokens(text)
         if role == "system" and turns and turns[-1]["role"] != "system":
             role = "user"
         if turns and turns[-1]["role"] == role:

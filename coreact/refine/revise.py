@@ -9,6 +9,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import Runnable, RunnableLambda
 
+from coreact.control_tokens import without_control_tokens
 from coreact.judge.records import Cost
 from coreact.judge.transcript import UNTRUSTED, Section, fenced, transcript
 from coreact.refine.feedback import Advice, Demand, Feedback
@@ -52,7 +53,8 @@ def reviser(
             max_chars=max_chars,
         )
         orders, reasons = _parted(revision.feedback)
-        return [SystemMessage(rules), HumanMessage(f"{fenced([*material.visible, *reasons])}\n\n{orders}")]
+        asked = without_control_tokens(f"{fenced([*material.visible, *reasons])}\n\n{orders}")
+        return [SystemMessage(rules), HumanMessage(asked)]
 
     # Not named like the node it runs in: the host streams the messages of what bears a node's name.
     return RunnableLambda(asked, name="revision_prompt") | model | RunnableLambda(_revised)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from coreact.control_tokens import without_control_tokens
 from coreact.judge.replies import schema_text
 from coreact.judge.transcript import UNTRUSTED, Section, excerpt, fenced
 from coreact.research.citing import Document
@@ -50,11 +51,12 @@ sources disagree. Write no list of sources.
 def task(plan: Plan, sub_id: str) -> str:
     """A sub-question, with what was found on those that it depends on."""
     sub = plan.find(sub_id)
+    asked = without_control_tokens(sub.text)
     before = [found for one in sub.depends_on if (found := plan.find(one)).finding]
     if not before:
-        return sub.text
+        return asked
     known = "\n".join(f"{one.text} -> {one.finding}" for one in before)
-    return f"{sub.text}\n\n{fenced([Section('k', 'known so far', known, '')])}"
+    return f"{asked}\n\n{fenced([Section('k', 'known so far', known, '')])}"
 
 
 def review_material(plan: Plan, wrong: Sequence[Issue]) -> str:

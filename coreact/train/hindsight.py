@@ -21,12 +21,14 @@ Pure: who rewrites, at which temperature (HeRL: .3) and who scores is the caller
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import Field
 
+from coreact.control_tokens import without_control_tokens
 from coreact.generate.grounded.hindsight import retry_guidance
 from coreact.judge.records import Judgement
 from coreact.judge.transcript import Section, fenced
@@ -48,6 +50,8 @@ REWRITE = (
     " given. Write the reply alone."
 )
 """What the policy is told when it rewrites."""
+
+_THOUGHT = re.compile(r"(</?think>)")
 
 
 class HindsightSettings(Settings):
@@ -108,11 +112,17 @@ def rewriting(
     return Rewriting(
         [
             *map(dict, prompt),
-            {"role": "assistant", "content": reply},
+            {"role": "assistant", "content": _said(reply)},
             {"role": "user", "content": f"{section}\n{REWRITE}"},
         ],
         guidance.criteria,
     )
+
+
+def _said(reply: str) -> str:
+    """The reply without control tokens but those by which a chat template finds thoughts, and cuts them."""
+    parts = _THOUGHT.split(reply)
+    return "".join(part if at % 2 else without_control_tokens(part) for at, part in enumerate(parts))
 
 
 def to_rewrite(group: Sequence[Rollout[T]], settings: HindsightSettings) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage, SystemMessage
 
+from coreact.control_tokens import without_control_tokens
 from coreact.errors import WorldError
 from coreact.worlds.records import Passage
 
@@ -62,7 +63,8 @@ class ModelEngine:
         with self._lock:
             known = self._found.get((query, k))
         if known is None:
-            asked = [SystemMessage(_INSTRUCTIONS.format(k=k)), HumanMessage(query)]
+            sought = HumanMessage(without_control_tokens(query))
+            asked = [SystemMessage(_INSTRUCTIONS.format(k=k)), sought]
             written = tuple(Written(one) for one in _passages(str(self._model.invoke(asked).text))[:k])
             with self._lock:
                 known = self._found.setdefault((query, k), written)

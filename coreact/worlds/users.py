@@ -20,6 +20,7 @@ from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMes
 from langgraph.graph import END
 from langgraph.types import Command
 
+from coreact.control_tokens import without_control_tokens
 from coreact.errors import ConfigError, WorldError
 from coreact.worlds._words import words
 from coreact.worlds.lines import Line, read_lines
@@ -188,7 +189,8 @@ class ModelUser:
         self._model = model
         self._turns = turns
         known = "\n".join(f"- {fact}" for fact in facts) or "- nothing beyond that"
-        self._instructions = _PLAY.format(persona=persona.strip(), facts=known, stop=STOP)
+        told = _PLAY.format(persona=persona.strip(), facts=known, stop=STOP)
+        self._instructions = without_control_tokens(told)
 
     def reply(self, messages: Sequence[AnyMessage]) -> str | None:
         """What the model says in that role; None where that is `STOP` or nothing, or its turns are over."""
@@ -198,7 +200,8 @@ class ModelUser:
         prompt: list[BaseMessage] = [SystemMessage(self._instructions)]
         if not said or said[0][0]:  # models answer somebody: the assistant speaks first
             prompt.append(HumanMessage("Hello, how can I help you?"))
-        prompt += [AIMessage(text) if mine else HumanMessage(text) for mine, text in said]
+        spoken = ((mine, without_control_tokens(text)) for mine, text in said)
+        prompt += [AIMessage(text) if mine else HumanMessage(text) for mine, text in spoken]
         line, _, _ = str(self._model.invoke(prompt).text).partition(STOP)
         return line.strip() or None
 

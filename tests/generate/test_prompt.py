@@ -89,7 +89,8 @@ def test_hostile_text_stays_in_its_fence() -> None:
     prompt = step_prompt(state("good", evil, "It rises in the Giant Mountains."))
     nonce = prompt.material.split("<<q ")[1].split("\n")[0]
     assert nonce not in evil
-    assert f"<<o2 {nonce}\n{evil}\n{nonce}>>" in prompt.material
+    shown = evil.replace("<think>", "< think>")
+    assert f"<<o2 {nonce}\n{shown}\n{nonce}>>" in prompt.material
     assert "It rises in the Giant Mountains." in prompt.material, "nothing behind a tag is lost"
     assert evil not in prompt.instructions
 

@@ -12,6 +12,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 
+from coreact.control_tokens import without_control_tokens
 from coreact.host.messages import turn_of
 from coreact.judge.asking import Asking
 from coreact.judge.structured import Asked, StructuredModel
@@ -49,7 +50,8 @@ class StepBack(Baseline):
         limit = self._agents.limit
         question = yield from self._general(messages, ledger)
         if question:
-            general: Run = yield self._agents.run([HumanMessage(question)], config, sample=1)
+            asked = HumanMessage(without_control_tokens(question))
+            general: Run = yield self._agents.run([asked], config, sample=1)
             put(general, ledger)
             ledger.tried[-1] = ledger.tried[-1].model_copy(update={"note": question})
             limit = self._agents.shares[0]  # also where the run failed: nobody knows what it spent
