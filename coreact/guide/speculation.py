@@ -17,7 +17,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from contextvars import Context, copy_context
 from typing import Any
 
@@ -56,8 +55,8 @@ class Speculation:
                 return
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(thread_name_prefix="coreact-ahead")
-            with _apart() as context:
-                self._keep((run, step, call.key), self._pool.submit(context.run, tool.invoke, _request(call)))
+            started = self._pool.submit(_apart().run, tool.invoke, _request(call))
+            self._keep((run, step, call.key), started)
 
     def astart(
         self, run: str, step: int, action: Action, tools: Sequence[BaseTool | Mapping[str, Any]]
@@ -69,10 +68,9 @@ class Speculation:
         with self._lock:
             if (run, step, call.key) in self._started:
                 return
-            with _apart() as context:
-                task = asyncio.get_running_loop().create_task(tool.ainvoke(_request(call)), context=context)
-                task.add_done_callback(_ended)
-                self._keep((run, step, call.key), task)
+            task = asyncio.get_running_loop().create_task(tool.ainvoke(_request(call)), context=_apart())
+            task.add_done_callback(_ended)
+            self._keep((run, step, call.key), task)
 
     def settle(self, run: str, step: int, chosen: Collection[str]) -> None:
         """Drop what was started in a run up to this step, but the chosen calls of this step.
@@ -123,8 +121,7 @@ class Speculation:
             _drop(self._started.popitem(last=False)[1])
 
 
-@contextmanager
-def _apart() -> Iterator[Context]:
+def _apart() -> Context:
     """A context that is watched as the model's node is, and is no part of it.
 
     Without the node's own configuration a tool cannot interrupt it or write to its streams: it fails, and is
@@ -133,14 +130,14 @@ def _apart() -> Iterator[Context]:
     try:
         config = get_config()
     except RuntimeError:  # outside of a graph
-        yield copy_context()
-        return
+        return copy_context()
     apart: RunnableConfig = {"tags": [*(config.get("tags") or ()), "nostream"]}
     for name in ("callbacks", "metadata"):
         if name in config:
             apart[name] = config[name]
     with set_config_context(apart) as context:
-        yield context
+        # The original is reset on leaving, while the call may run in it or still wait to.
+        return context.copy()
 
 
 def _startable(action: Action, tools: Sequence[BaseTool | Mapping[str, Any]]) -> BaseTool | None:

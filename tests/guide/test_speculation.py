@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
 
 import pytest
@@ -25,6 +26,10 @@ READ_ONLY = {"role": "search", "read_only": True}
 RUBRIC = Rubric(criteria=(Criterion(id="useful", text="The search is useful.", weight=1.0),))
 
 
+PATIENCE = 60.0
+"""Seconds after which one does not believe any more that a call begins."""
+
+
 class Room:
     """A tool and a judge that see of each other whether they run at the same time."""
 
@@ -32,6 +37,7 @@ class Room:
         self.queries: list[str] = []
         self.begun = threading.Event()
         self.begun_before_judged: list[bool] = []
+        self.begun_ahead: list[bool] = []
         self.metadata = READ_ONLY if metadata is None else metadata
 
     @property
@@ -39,6 +45,7 @@ class Room:
         def search(query: str) -> tuple[str, list[str]]:
             """Search."""
             self.queries.append(query)
+            self.begun_ahead.append(threading.current_thread().name.startswith("coreact-ahead"))
             self.begun.set()
             return f"found {query}", [query]
 
@@ -49,7 +56,7 @@ class Room:
             search, asearch, name="search", metadata=self.metadata, response_format="content_and_artifact"
         )
 
-    def judge(self, refused: str = "wrong", *, waits: float = 5.0) -> ScriptedJudge:
+    def judge(self, refused: str = "wrong", *, waits: float = PATIENCE) -> ScriptedJudge:
         room = self
 
         class Judge(ScriptedJudge):
@@ -60,8 +67,7 @@ class Room:
 
             async def ajudge(self, criteria: Any, action: Any, state: Any) -> Any:
                 if action.call is not None:
-                    await asyncio.sleep(0.01)
-                    room.begun_before_judged.append(room.begun.is_set())
+                    room.begun_before_judged.append(await asyncio.to_thread(room.begun.wait, waits))
                 return super().judge(criteria, action, state)
 
         def decide(criterion: Criterion, action: Action) -> Any:
@@ -116,8 +122,9 @@ def test_the_result_of_a_rejected_call_reaches_nobody(colour: str) -> None:
 )
 def test_a_call_that_may_change_or_cost_something_waits_for_its_verdict(metadata: dict[str, Any]) -> None:
     room = Room(metadata=metadata)
-    result = run(room, [call("search", query="right"), "There."], colour="sync", judge=room.judge(waits=0.05))
+    result = run(room, [call("search", query="right"), "There."], colour="sync", judge=room.judge(waits=0))
     assert room.begun_before_judged == [False]
+    assert room.begun_ahead == [False], "in no thread of calls that are begun ahead, however late"
     assert room.queries == ["right"]
     assert observed(result)[0][0] == "found right"
 
@@ -144,7 +151,7 @@ def test_a_call_that_failed_ahead_is_made_as_usual() -> None:
         [tool],
         middleware=[
             CoReActMiddleware(
-                generator=ScriptedGenerator(RUBRIC), judge=Room().judge(waits=0.2), speculate=True
+                generator=ScriptedGenerator(RUBRIC), judge=Room().judge(waits=0), speculate=True
             )
         ],
     )
@@ -173,7 +180,7 @@ def test_a_tool_that_interrupts_or_takes_state_is_left_to_the_tool_node() -> Non
             [tool],
             middleware=[
                 CoReActMiddleware(
-                    generator=ScriptedGenerator(RUBRIC), judge=Room().judge(waits=0.05), speculate=True
+                    generator=ScriptedGenerator(RUBRIC), judge=Room().judge(waits=0), speculate=True
                 )
             ],
             checkpointer=InMemorySaver(),
@@ -196,7 +203,7 @@ def test_the_record_is_that_of_a_run_without() -> None:
             middleware=[
                 CoReActMiddleware(
                     generator=ScriptedGenerator(RUBRIC),
-                    judge=room.judge(waits=0.05),
+                    judge=room.judge(waits=0),
                     recorder=Recorder(store),
                     speculate=speculate,
                 )
@@ -248,24 +255,66 @@ def test_a_hand_written_graph_cannot_ask_for_it() -> None:
         guide(lambda state: {}, speculate=True)
 
 
-def test_a_dropped_call_writes_to_no_stream() -> None:
+@pytest.mark.parametrize(
+    ("colour", "begins"), [("sync", "at once"), ("sync", "when it is judged"), ("async", "in the loop")]
+)
+def test_a_dropped_call_writes_to_no_stream(
+    colour: str, begins: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether its thread begins while the call is still being handed over, or long after."""
     from langgraph.config import get_stream_writer
+
+    room, begun, judging = Room(), threading.Event(), threading.Event()
+
+    class Pool(ThreadPoolExecutor):
+        def submit(self, function: Any, /, *arguments: Any, **_: Any) -> Any:
+            if begins == "when it is judged":
+                return super().submit(lambda: judging.wait(PATIENCE) and function(*arguments))
+            started = super().submit(function, *arguments)
+            assert begun.wait(PATIENCE)
+            return started
+
+    monkeypatch.setattr("coreact.guide.speculation.ThreadPoolExecutor", Pool)
 
     def search(query: str) -> str:
         """Search."""
-        get_stream_writer()({"searched": query})
+        begun.set()
+        assert judging.wait(PATIENCE)
+        try:
+            get_stream_writer()({"searched": query})
+        finally:
+            room.begun.set()  # it is dropped after it tried
         return "found"
+
+    async def asearch(query: str) -> str:
+        await asyncio.to_thread(judging.wait, PATIENCE)
+        return search(query)
+
+    judge = room.judge()
+
+    class Judge:
+        id = "judge"
+
+        def judge(self, *asked: Any) -> Any:
+            judging.set()
+            return judge.judge(*asked)
+
+        async def ajudge(self, *asked: Any) -> Any:
+            judging.set()
+            return await judge.ajudge(*asked)
 
     agent = create_agent(
         ScriptedModel(script=[call("search", query="wrong"), call("search", query="right"), "There."]),
-        [StructuredTool.from_function(search, metadata=READ_ONLY)],
-        middleware=[
-            CoReActMiddleware(
-                generator=ScriptedGenerator(RUBRIC), judge=Room().judge(waits=0.1), speculate=True
-            )
-        ],
+        [StructuredTool.from_function(search, asearch, metadata=READ_ONLY)],
+        middleware=[CoReActMiddleware(generator=ScriptedGenerator(RUBRIC), judge=Judge(), speculate=True)],
     )
-    events = list(agent.stream({"messages": [("user", "Where?")]}, stream_mode="custom"))
+    asked = {"messages": [("user", "Where?")]}
+
+    async def streamed() -> list[Any]:
+        return [event async for event in agent.astream(asked, stream_mode="custom")]
+
+    events = list(agent.stream(asked, stream_mode="custom")) if colour == "sync" else asyncio.run(streamed())
+    assert room.begun_before_judged == [True, True]
     assert [event for event in events if "searched" in event] == [{"searched": "right"}]
 
 
@@ -276,7 +325,7 @@ async def test_a_call_that_nobody_waits_for_any_more_is_ended() -> None:
         """Search."""
         begun.set()
         try:
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()  # for ever
         finally:
             ended.set()
         return "late"
@@ -290,7 +339,7 @@ async def test_a_call_that_nobody_waits_for_any_more_is_ended() -> None:
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    await asyncio.wait_for(ended.wait(), 5)
+    await asyncio.wait_for(ended.wait(), PATIENCE)
 
 
 async def test_what_a_dropped_call_raises_late_disturbs_nobody() -> None:
@@ -302,7 +351,7 @@ async def test_what_a_dropped_call_raises_late_disturbs_nobody() -> None:
         """Search."""
         begun.set()
         try:
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()  # for ever
         except asyncio.CancelledError as error:
             raise RuntimeError("ended badly") from error
         return "late"
@@ -311,8 +360,12 @@ async def test_what_a_dropped_call_raises_late_disturbs_nobody() -> None:
     ahead = Speculation()
     ahead.astart("run", 0, Action(call=ToolCall(name="search", arguments={"query": "x"}, id="1")), [tool])
     await begun.wait()
+    (dropped,) = ahead._started.values()
+    assert isinstance(dropped, asyncio.Task)
     ahead.settle("run", 0, [])
-    for _ in range(20):
-        await asyncio.sleep(0)
-    gc.collect()
+    await asyncio.wait([dropped])
+    assert not dropped.cancelled(), "it raised"
+    del dropped
+    gc.collect()  # a loop complains when a task goes whose error nobody looked at
+    await asyncio.sleep(0)
     assert complaints == []
