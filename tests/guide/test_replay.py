@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import itertools
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
@@ -246,14 +247,16 @@ def test_heuristic_guidance_with_parallel_and_failing_calls_replays(rerun: Rerun
 
 def test_equal_parallel_calls_get_their_own_results(rerun: Rerun) -> None:
     """The results come in another order than the calls, and differ."""
-    given_out: list[str] = []
+    numbers, others_done = itertools.count(1), threading.Semaphore(0)
 
     def next_ticket(kind: str) -> str:
         """Draw a ticket."""
-        given_out.append(kind)
-        if len(given_out) == 1:
-            time.sleep(0.05)
-        return f"ticket {len(given_out)} at {time.perf_counter_ns()}"
+        number = next(numbers)
+        if number > 1:
+            others_done.release()
+        elif not all(others_done.acquire(timeout=60) for _ in range(3)):
+            raise TimeoutError("the calls do not run at the same time")
+        return f"ticket {number}"
 
     calls = [{"name": "next_ticket", "args": {"kind": "a"}, "id": f"c{n}"} for n in range(4)]
     tickets = tool(next_ticket)
@@ -273,13 +276,16 @@ def test_equal_parallel_calls_get_their_own_results(rerun: Rerun) -> None:
 
 def test_candidates_come_in_the_recorded_order(rerun: Rerun, tools: Any, want: Any) -> None:
     """Equal requests at once, each with another reply; the threads end in the opposite order."""
-    turn = iter(range(100))
+    turn, ended = itertools.count(), [threading.Event() for _ in range(4)]
 
     def reply(messages: Any) -> Any:
         if any(message.type == "tool" for message in messages):
             return "In the hills."
         at = next(turn)
-        time.sleep(0.02 * (4 - at % 4))
+        if at < 3 and not ended[at + 1].wait(60):
+            raise TimeoutError("the candidates are not asked for at the same time")
+        if at < 4:
+            ended[at].set()
         return call("search", query=f"mud {at}")
 
     settings = {"candidates": 4, "retries": 1}

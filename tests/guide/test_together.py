@@ -22,6 +22,9 @@ from coreact.trace import InMemoryTraceStore, Recorder
 
 RUBRIC = Rubric(criteria=(Criterion(id="new", text="Make a new call.", check=NotRepeat(), weight=1.0),))
 
+PATIENCE = 60.0
+"""Seconds after which one does not believe any more that the other one has begun."""
+
 
 @tool
 def search(query: str) -> str:
@@ -40,21 +43,17 @@ class Meeting:
 
     def write(self, state: State) -> Written:
         self.writing.set()
-        self.met.append(self.proposing.wait(5))
+        self.met.append(self.proposing.wait(PATIENCE))
         return Written(RUBRIC, Cost(calls=1))
 
     async def awrite(self, state: State) -> Written:
         self.writing.set()
-        for _ in range(500):
-            if self.proposing.is_set():
-                break
-            await asyncio.sleep(0.01)
-        self.met.append(self.proposing.is_set())
+        self.met.append(await asyncio.to_thread(self.proposing.wait, PATIENCE))
         return Written(RUBRIC, Cost(calls=1))
 
     def reply(self, messages: list[BaseMessage]) -> Any:
         self.proposing.set()
-        self.met.append(self.writing.wait(5))
+        self.met.append(self.writing.wait(PATIENCE))
         return "There." if any(m.type == "tool" for m in messages) else call("search", query="gold")
 
 
