@@ -1,8 +1,8 @@
-"""Hypothesis without a deadline: a busy machine is no failure."""
+"""Hypothesis without a deadline, and slow drawing allowed: a busy machine is no failure."""
 
 from __future__ import annotations
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("no_deadline", deadline=None)
+settings.register_profile("no_deadline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no_deadline")
