@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -22,7 +23,7 @@ from coreact.cli.worlds import GAZETTEER, open_world
 from coreact.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:  # a command line that starts quickly imports NumPy and its kin only to measure
-    from coreact.bench.generators.evaluation import Evaluation
+    from coreact.bench.generators.evaluation import Evaluation, Held
     from coreact.bench.generators.results import Agents
     from coreact.bench.rank.rubrics import Attempt
     from coreact.rubric.branching import BranchingPoint
@@ -34,6 +35,10 @@ def evaluate(
     world: Annotated[
         str, typer.Option(help="`gazetteer`, or a folder of questions and passages.")
     ] = GAZETTEER,
+    points: Annotated[
+        Path | None,
+        typer.Option(help="Measure on this `coreact train collect --half dev` instead of points of its own."),
+    ] = None,
     n: Annotated[int, typer.Option("--n", min=1, help="Most held-out questions.")] = 100,
     per_question: Annotated[int, typer.Option(min=1, max=4, help="States taken from each question.")] = 4,
     seed: Annotated[int, typer.Option(min=0, help="Draws questions, states and chance.")] = 0,
@@ -75,8 +80,12 @@ def evaluate(
             from coreact.judge.structured import StructuredModel
 
             loaded = open_world(world)
-            points = _held_out(loaded, n=n, per_question=per_question, seed=seed)
-            _refuse_trained_on(folder, points)
+            held = (
+                Held(loaded.name, loaded.version, seed, _held_out(loaded, n, per_question, seed))
+                if points is None
+                else _collected(points, loaded, n=n, seed=seed)
+            )
+            _refuse_trained_on(folder, held.points)
             others = {
                 name: opened.enter_context(open_generator(place, threads=threads, seed=seed))
                 for name, place in map(_named, against or ())
@@ -86,7 +95,7 @@ def evaluate(
                 asked = opened.enter_context(open_model(judge, base_url=base_url, threads=threads))
             found = evaluate(
                 measured,
-                Held(loaded.name, loaded.version, seed, points),
+                held,
                 others=others,
                 outsider=None if asked is None else ListwiseRanker(StructuredModel(asked)),
                 watch=partial(_watch, console),
@@ -117,10 +126,47 @@ def _agents(folder: Path, generator: str) -> Agents:
     return Agents(report=report(manifest, notebook.outcomes), session=manifest.sessions[-1])
 
 
-def _held_out(world: World, *, n: int, per_question: int, seed: int) -> tuple[BranchingPoint, ...]:
+def _held_out(world: World, n: int, per_question: int, seed: int) -> tuple[BranchingPoint, ...]:
     from coreact.train.branch.scripted import collect, parts
 
     return tuple(collect(world, parts(world, n=n, seed=seed).dev, seed=seed, per_question=per_question))
+
+
+def _collected(folder: Path, world: World, *, n: int, seed: int) -> Held:
+    """The points of a collection from the held-out half of a world, of its first `n` questions.
+
+    Raises:
+        ConfigError: it was collected elsewhere, or from the other half.
+        LabelFileError: it holds no points that can be read.
+    """
+    from coreact.bench.generators.evaluation import Held
+    from coreact.train.branch.scripted import parts
+    from coreact.train.branch.visits import SETTINGS
+    from coreact.train.points import read_points
+
+    found = list(read_points(folder))
+    other = next((point.world for point in found if point.world != world.name), None)
+    if other is not None:
+        raise ConfigError(
+            f"The points in {str(folder)!r} are of the world {other!r}, not of {world.name!r}.",
+            remedy="Name their world with --world.",
+        )
+    trained = {question.id for question in parts(world, n=len(world.questions), seed=seed).train}
+    if any(point.question_id in trained for point in found):
+        raise ConfigError(
+            f"{str(folder)!r} holds questions to train on.",
+            remedy="Collect the held-out ones with `coreact train collect --half dev`.",
+        )
+    kept = dict.fromkeys(point.question_id for point in found)
+    first = set(list(kept)[:n])
+    settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    return Held(
+        world.name,
+        world.version,
+        seed,
+        tuple(point for point in found if point.question_id in first),
+        proposed_by=", ".join(settings["samplers"]),
+    )
 
 
 def _refuse_trained_on(folder: Path, points: Iterable[BranchingPoint]) -> None:
@@ -157,22 +203,23 @@ def _watch(console: Console, attempts: Iterable[Attempt], arm: str, total: int) 
 def _show(console: Console, found: Evaluation) -> None:
     shown = Table(
         title=f"{found.world}: {found.points} points of {found.questions} held-out questions, checks only",
-        caption="Spearman with the measured gains; means by question, 95 % bootstrap intervals.",
+        caption=f"Candidates by {found.proposed_by}. Spearman with the measured gains; what a loop that"
+        " verifies gains over first proposals; means by question, 95 % bootstrap intervals.",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
     )
     shown.add_column("who writes")
-    for column in ("Spearman", "trained minus this", "on top", "written", "checks"):
+    for column in ("Spearman", "trained minus this", "verifying gains", "trained minus this", "written"):
         shown.add_column(column, justify="right", no_wrap=True)
     for arm in found.arms:
         shown.add_row(
             arm.arm,
             str(arm.spearman),
             str(found.differences.get(arm.arm, "")),
-            f"{arm.top.mean:.2f}",
+            str(arm.taken),
+            str(found.taken_differences.get(arm.arm, "")),
             "" if arm.written is None else f"{arm.written:.0%}",
-            "" if arm.compiled is None else f"{arm.compiled:.0%}",
         )
     console.print(shown)
     if found.context is not None:

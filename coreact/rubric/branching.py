@@ -24,6 +24,9 @@ class Candidate(Record):
     """Worth of the action, higher is better; comparable within its branching point only."""
     source: str = ""
     """Who proposed it: a model, a policy, a perturbation."""
+    proposed: int = Field(default=1, ge=0)
+    """How often it was proposed at this decision: of all candidates' numbers its share estimates how often an
+    agent would take it. 0: only a teacher did."""
 
 
 class JudgeRanking(Record):

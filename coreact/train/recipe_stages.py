@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, Field, model_validator
 
 from coreact.rubric.settings import Settings
-from coreact.train.teaching import MOST_LINES
+from coreact.train.teaching import MOST_LINES, Aim
 
 
 class Schedule(Settings):
@@ -55,6 +55,8 @@ class SftStage(Schedule):
     """Supervised fine-tuning on written replies; prompts are not learned."""
 
     method: Literal["sft"] = "sft"
+    aim: Aim = "order"
+    """What lessons are best at: ordering all candidates, or verifying the proposals of an agent."""
     least_lines: int = Field(default=1, ge=1, le=MOST_LINES)
     """Fewest criteria of a lesson."""
     most_lines: int = Field(default=MOST_LINES, ge=1, le=MOST_LINES)

@@ -32,7 +32,7 @@ from coreact.trace.export.writing import Folder
 from coreact.train.balance import Balance
 from coreact.train.points import by_one_panel, judges_of, point_files, read_points
 from coreact.train.rows import Left, Row, dpo_rows, prompt_rows, sft_rows, verl_rows
-from coreact.train.teaching import MOST_LINES, TEACHER
+from coreact.train.teaching import MOST_LINES, TEACHER, Aim
 
 RowKind = Literal["prompt", "sft", "dpo", "verl"]
 """What the rows are for. `prompt`: TRL's GRPO and RLOO; `sft`: imitation of the teacher; `dpo`: pairs of
@@ -77,6 +77,8 @@ class RowSettings(Settings):
     above it is dropped by hash. 1 balances nothing."""
     mix_judges: bool = False
     """Take points that different judges ranked into one set of files."""
+    aim: Aim = "order"
+    """What the teacher's replies are best at."""
     least_lines: int = Field(default=1, ge=1, le=MOST_LINES)
     """Fewest lines of the teacher's replies."""
     most_lines: int = Field(default=MOST_LINES, ge=1, le=MOST_LINES)
@@ -209,6 +211,7 @@ def _rows(point: BranchingPoint, split: str, settings: RowSettings, tally: _Tall
         form=form,
         least=settings.least_lines,
         most=settings.most_lines,
+        aim=settings.aim,
         least_spearman=settings.least_spearman,
         left=left,
     )

@@ -19,7 +19,7 @@ from coreact.rubric import State
 from coreact.rubric.branching import BranchingPoint
 from coreact.train.points import point_text, whole
 from coreact.train.preferences import Reply, drawn_replies, pairs, rated
-from coreact.train.teaching import MOST_LINES, teach
+from coreact.train.teaching import MOST_LINES, Aim, teach
 
 Row = dict[str, Any]
 """One row: `prompt` (chat messages), `point` (JSON text), `point_id`, `question_id`, and what a kind adds."""
@@ -53,6 +53,7 @@ def sft_rows(
     form: Form = "sheet",
     least: int = 1,
     most: int = MOST_LINES,
+    aim: Aim = "order",
     least_spearman: float = 0.0,
     left: Left | None = None,
 ) -> Iterator[Row]:
@@ -63,6 +64,7 @@ def sft_rows(
         form: `sheet` or `lines`.
         least: fewest lines of a reply.
         most: most lines of a reply.
+        aim: what a reply is best at.
         least_spearman: agreement of a reply with the gains, in [0, 1], below which it is not taught.
         left: counts what became no row.
 
@@ -71,7 +73,7 @@ def sft_rows(
     """
     counted = Counter() if left is None else left
     for point in _with_contrast(points, counted):
-        lesson = teach(point, form=form, least=least, most=most)
+        lesson = teach(point, form=form, least=least, most=most, aim=aim)
         if lesson is None or lesson.spearman < least_spearman:
             counted["no_lesson" if lesson is None else "weak_lesson"] += 1
         else:

@@ -103,6 +103,10 @@ GUIDED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         "Nothing shown before a proposal; steps verified against the trained generator's rubric.",
         {"retries": 2, "generator": TRAINED, "fallback": "none", "show_rubric": False},
     ),
+    "trained best of 3": (
+        "Three proposals for each step; the one that fits the trained generator's rubric best is taken.",
+        {"retries": 0, "candidates": 3, "generator": TRAINED, "fallback": "none", "show_rubric": False},
+    ),
     "trained or heuristic": (
         "As trained; the heuristic rubric where it writes none that can be read.",
         {"retries": 2, "generator": TRAINED},

@@ -40,6 +40,9 @@ from coreact.rubric.branching import BranchingPoint
 TRAINED, HEURISTIC = "trained", "heuristic"
 """Names of the measured generator, and of the one to beat, among the arms."""
 
+SCRIPTED = "scripted policies"
+"""Whose proposals the points are that an evaluation collects itself."""
+
 SHIFT = 37
 """A state is swapped for the one of the question so many further on: co-prime to most numbers of points."""
 
@@ -86,6 +89,9 @@ class Evaluation(Record):
     version: str
     """Hash of the world's content."""
     seed: int
+    proposed_by: str
+    """Whose proposals the candidates are: the samplers of a collection, or scripted policies, each of whose
+    actions counts once."""
     points: int
     questions: int
     dropped: int
@@ -93,6 +99,8 @@ class Evaluation(Record):
     arms: tuple[ArmFigures, ...]
     differences: dict[str, Interval]
     """Spearman of the generator minus that of each other arm, paired, by question."""
+    taken_differences: dict[str, Interval]
+    """The same of what verifying gains (`ArmFigures.taken`)."""
     context: ContextUse | None
     """None where the generator cannot be shown another state."""
     gate: Interval | None
@@ -118,6 +126,7 @@ class Held(NamedTuple):
     version: str
     seed: int
     points: Sequence[BranchingPoint]
+    proposed_by: str = SCRIPTED
 
 
 def evaluate(
@@ -158,27 +167,33 @@ def evaluate(
         ]
     rankings[RANDOM] = [ranking(point, random_scores(point, held.seed)) for point in measured]
     rankings[NONE] = [ranking(point, tied(point)) for point in measured]
-    by_arm = {name: by_question(ranked, "spearman") for name, ranked in rankings.items()}
-    own = by_arm[TRAINED]
     return Evaluation(
         generator=generator.id,
         world=held.world,
         version=held.version,
         seed=held.seed,
+        proposed_by=held.proposed_by,
         points=len(measured),
-        questions=len(own),
+        questions=len({point.question_id for point in measured}),
         dropped=len(held.points) - len(measured),
         arms=figures(rankings, attempts),
-        differences={
-            name: paired_difference(list(own.values()), [values[key] for key in own])
-            for name, values in by_arm.items()
-            if name != TRAINED
-        },
+        differences=_differences(rankings, "spearman"),
+        taken_differences=_differences(rankings, "taken"),
         context=_context(generator, measured, rankings[TRAINED]),
         gate=_gated(measured, attempts[TRAINED]),
         latency=_latency(attempts[TRAINED]),
         outsider=None if outsider is None else _outsider(outsider, measured, attempts[TRAINED], held.seed),
     )
+
+
+def _differences(rankings: Mapping[str, Sequence[Ranking]], figure: str) -> dict[str, Interval]:
+    """The generator's figure less that of each other arm."""
+    by_arm = {name: by_question(ranked, figure) for name, ranked in rankings.items()}
+    own = by_arm.pop(TRAINED)
+    return {
+        name: paired_difference(list(own.values()), [values[key] for key in own])
+        for name, values in by_arm.items()
+    }
 
 
 def _context(

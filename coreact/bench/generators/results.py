@@ -51,10 +51,10 @@ class Results(Record):
     agents: tuple[Agents, ...] = ()
 
     def adding(self, *, ranked: Ranked | None = None, agents: Agents | None = None) -> Results:
-        """With one more measurement; one of the same world, or of the same suite and model, is replaced."""
+        """With one more measurement; one of the same points, or of the same suite and model, is replaced."""
         ranking, experiments = self.ranking, self.agents
         if ranked is not None:
-            kept = (one for one in ranking if one.evaluation.world != ranked.evaluation.world)
+            kept = (one for one in ranking if _points(one.evaluation) != _points(ranked.evaluation))
             ranking = (*kept, ranked)
         if agents is not None:
             kept_too = (one for one in experiments if _about(one.report) != _about(agents.report))
@@ -114,17 +114,24 @@ def _ranking(found: Evaluation) -> Iterator[str]:
     yield ""
     yield (
         f"{found.points} branching points of {found.questions} held-out questions (seed {found.seed}),"
-        f" {found.dropped} more without contrast. Spearman of each rubric's order, decided by checks alone,"
-        " with the measured gains; in [-1, 1], higher is better."
+        f" {found.dropped} more without contrast; candidates by {found.proposed_by}. Spearman of each"
+        " rubric's order, decided by checks alone, with the measured gains; in [-1, 1], higher is better."
+        " What verifying gains: the expected gain of the action that a loop with two retries takes, less that"
+        " of a first proposal."
     )
     yield ""
-    yield "| who writes | Spearman | trained minus this | best on top | fixed : spoiled | compiled |"
-    yield "| --- | --- | --- | --- | --- | --- |"
+    yield (
+        "| who writes | Spearman | trained minus this | verifying gains | trained minus this | best on top"
+        " | compiled |"
+    )
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
     for arm in found.arms:
-        less = "" if arm.arm == TRAINED else str(found.differences[arm.arm])
+        own = arm.arm == TRAINED
+        less = "" if own else str(found.differences[arm.arm])
+        less_taken = "" if own else str(found.taken_differences[arm.arm])
         compiled = "" if arm.compiled is None else f"{arm.compiled:.0%}"
         yield (
-            f"| {arm.arm} | {arm.spearman} | {less} | {arm.top.mean:.2f} | {arm.fixed} : {arm.spoiled}"
+            f"| {arm.arm} | {arm.spearman} | {less} | {arm.taken} | {less_taken} | {arm.top.mean:.2f}"
             f" | {compiled} |"
         )
     yield ""
@@ -168,6 +175,10 @@ def _agents(report: Report) -> Iterator[str]:
         difference = report.difference(arm.name, shown[0])
         yield f"| {arm.name} | {' | '.join(cells)} | {'' if difference is None else difference} |"
     yield ""
+
+
+def _points(found: Evaluation) -> tuple[str, str]:
+    return found.world, found.proposed_by
 
 
 def _about(report: Report) -> tuple[str, object]:

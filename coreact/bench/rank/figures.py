@@ -22,6 +22,7 @@ from coreact.judge.ordering import agreement, judged, standing
 from coreact.judge.runner import Judge
 from coreact.rubric import Record
 from coreact.rubric.branching import BranchingPoint
+from coreact.train.rewards.taken import plain_gain, taken_gain
 
 NONE, RANDOM = "none", "random"
 """The two controls: nothing guides, and chance does."""
@@ -45,6 +46,9 @@ class Ranking(NamedTuple):
     """Gain of the best candidate less the mean gain of those on top, at least 0, lower is better."""
     swing: int
     """1: the choice gains more than the unguided one (fixed), -1: less (spoiled), 0: as much."""
+    taken: float
+    """Expected gain of the action that a verifying loop takes from the proposals of this point, less that of
+    a proposal taken as it comes (`coreact.train.rewards.taken`); higher is better, 0 without a rubric."""
 
 
 class ArmFigures(Record):
@@ -64,6 +68,8 @@ class ArmFigures(Record):
     spoiled: int
     net: Interval
     """Fixed less spoiled, as a share of points, in [-1, 1], higher is better."""
+    taken: Interval
+    """What verifying gains, see `Ranking.taken`; of weight where candidates are an agent's own proposals."""
     written: float | None
     """Share of points with a rubric; None for arms that write none by nature."""
     refused: float | None
@@ -116,12 +122,14 @@ def ranking(point: BranchingPoint, scores: Scores) -> Ranking:
     best = max(gains)
     own = unguided(point)
     chosen = own if own in on_top else on_top[0]  # candidates stand in a hashed order
+    proposed = [candidate.proposed for candidate in point.candidates]
     return Ranking(
         question=point.question_id,
         spearman=spearman,
         top=fmean(gains[at] == best for at in on_top),
         regret=best - fmean(gains[at] for at in on_top),
         swing=(gains[chosen] > gains[own]) - (gains[chosen] < gains[own]),
+        taken=taken_gain(scores, gains, proposed) - plain_gain(gains, proposed),
     )
 
 
@@ -173,6 +181,7 @@ def _figures(
         fixed=sum(one.swing > 0 for one in ranked),
         spoiled=sum(one.swing < 0 for one in ranked),
         net=interval(list(by_question(ranked, "swing").values())),
+        taken=interval(list(by_question(ranked, "taken").values())),
         written=len(rubrics) / len(attempts) if attempts else None,
         refused=fmean(one.refused for one in attempts) if attempts else None,
         failed=fmean(one.rubric is None and not one.refused for one in attempts) if attempts else None,

@@ -22,7 +22,7 @@ from langchain_core.tools import BaseTool
 
 from coreact.host.messages import Contracts
 from coreact.rubric import Action, State, ToolCall, ToolContract
-from coreact.worlds import Corpus, Passage, Question, World, gold_share
+from coreact.worlds import Corpus, Passage, Question, World, exact_answer, gold_share
 
 SYSTEM = "Search before you answer."
 """System prompt of the agents that act in worlds, as `agents/react` has it."""
@@ -112,7 +112,7 @@ class WorldEnvironment:
         before = frozenset(shown)
         share = gold_share(before, question)
         if action.call is None:
-            return float(share == 1)
+            return float(share == 1 and exact_answer(action.answer or "", question))
         return gold_share(before.union(self._would_show(action.call)), question) - share
 
     def _would_show(self, call: ToolCall) -> list[str]:

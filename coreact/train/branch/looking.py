@@ -7,6 +7,7 @@ add up. Which action a run goes on with is not decided here (`roll_in`).
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from coreact.errors import ConfigError, ModelCallError
 from coreact.judge.panel.members import atogether
 from coreact.rubric import Action
 from coreact.rubric.branching import BranchingPoint, Candidate
-from coreact.train.branch.diversity import diverse
+from coreact.train.branch.diversity import diverse, normal_key
 from coreact.train.branch.labelling import Label, Labeller
 from coreact.train.branch.sampling import PATIENCE, Decision, Proposal, Sampler
 from coreact.train.branch.screening import Screened, screen, screen_all
@@ -166,13 +167,19 @@ class Looker:
             if self._labeller is not None:
                 label = await self._labeller.label(decision, actions)
             gains = label.gains or (0.0,) * len(actions)
+            often = Counter(normal_key(one.action) for one in usable)
             point = BranchingPoint(
                 id=decision.id,
                 question_id=decision.question_id,
                 world=world,
                 state=decision.state,
                 candidates=tuple(
-                    Candidate(action=one.action, gain=gain, source=one.source)
+                    Candidate(
+                        action=one.action,
+                        gain=gain,
+                        source=one.source,
+                        proposed=often[normal_key(one.action)],
+                    )
                     for one, gain in zip(kept.candidates, gains, strict=True)
                 ),
                 rankings=label.rankings if label.worth == "panel" else (),

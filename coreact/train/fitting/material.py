@@ -133,6 +133,7 @@ def _made(
             form=form,
             least=stage.least_lines,
             most=stage.most_lines,
+            aim=stage.aim,
             least_spearman=stage.least_spearman,
             left=left,
         )

@@ -197,10 +197,11 @@ def _trainer(
 
 def _columns(rows: Any, stage: Stage) -> Any:
     """Only what the trainer reads: it tokenises, and so copies, all others."""
-    wanted = {
+    read: dict[type[object], set[str]] = {
         SftStage: {"prompt", "completion", "chat_template_kwargs"},
         DpoStage: {"prompt", "chosen", "rejected", "chat_template_kwargs"},
-    }.get(type(stage))
+    }
+    wanted = read.get(type(stage))
     return rows if wanted is None else rows.select_columns([n for n in rows.column_names if n in wanted])
 
 

@@ -41,12 +41,14 @@ from coreact.train.rewards.contract import NO_CONTRAST, textual
 from coreact.train.rewards.control import Against, ControlArm, lift
 from coreact.train.rewards.earned import Reward as Reward
 from coreact.train.rewards.few import FULL, trust
+from coreact.train.rewards.taken import plain_gain, taken_gain
 from coreact.train.rewards.text import format_score, repetition, wording
 
-RankStatistic = Literal["spearman", "pairwise"]
+RankStatistic = Literal["spearman", "pairwise", "taken"]
 """What the induced order is measured by. `spearman`: Spearman's correlation over all candidates;
 `pairwise`: whether one pair of unequal candidates, drawn by the point, is in the right order (the
-ablation of Co-ReAct's paper)."""
+ablation of Co-ReAct's paper); `taken`: what the loop's action gains over the agent's own, as a share of
+what the candidates' gains differ by (`coreact.train.rewards.taken`)."""
 
 
 class RewardSettings(Settings):
@@ -225,6 +227,8 @@ class RubricReward:
         settings = self.settings
         if settings.rank == "pairwise":
             return _pair(order, point, seed=settings.seed)
+        if settings.rank == "taken":
+            return _lift(order, point)
         return _spearman(order, point) * trust(len(point.candidates), full=settings.full_candidates)
 
 
@@ -237,6 +241,13 @@ class _Draft(NamedTuple):
 
 def _spearman(order: Order, point: BranchingPoint) -> float:
     return agreement(order.scores, point.gains) or 0.0  # points without contrast were masked before
+
+
+def _lift(order: Order, point: BranchingPoint) -> float:
+    """What the action taken gains over one proposal unguided, as a share of the spread, in [-1, 1]."""
+    gains, proposed = point.gains, [one.proposed for one in point.candidates]
+    lifted = taken_gain(order.scores, gains, proposed) - plain_gain(gains, proposed)
+    return lifted / (max(gains) - min(gains))
 
 
 def _pair(order: Order, point: BranchingPoint, *, seed: int) -> float:

@@ -1,0 +1,189 @@
+"""Lessons for a loop that verifies: worth most to it, lenient about names, the best lead told first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+
+from coreact.generate import HeuristicGenerator
+from coreact.generate.reading import read_reply
+from coreact.generate.sheet import sheet
+from coreact.judge.ordering import agreement, judged, standing
+from coreact.rubric import Action, ArgumentContains, Rubric, State, ToolCall, ToolContract
+from coreact.rubric.branching import BranchingPoint, Candidate
+from coreact.rubric.state import Observation, Step
+from coreact.train.branch.collecting import CollectSettings, collect_live
+from coreact.train.branch.environment import WorldEnvironment
+from coreact.train.branch.labelling import Measured
+from coreact.train.branch.looking import Looker
+from coreact.train.branch.roll_in import RollIn, Schedule
+from coreact.train.branch.sampling import ModelSampler
+from coreact.train.branch.scripted import parts
+from coreact.train.points import read_points
+from coreact.train.rewards.taken import plain_gain, taken_gain
+from coreact.train.teaching import teach
+from coreact.worlds import World
+from coreact.worlds.searcher import StochasticSearcher
+
+SEARCH = ToolContract(
+    name="search",
+    description="Find passages.",
+    parameters={"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]},
+    role="search",
+    read_only=True,
+)
+QUESTION = "Which river flows through the birthplace of Carla Diaz?"
+
+
+@pytest.fixture(scope="module")
+def points(world: World, tmp_path_factory: pytest.TempPathFactory) -> list[BranchingPoint]:
+    """An agent's own proposals, twelve at each decision, in states that it came to by itself."""
+    return list(_collected(world, tmp_path_factory.mktemp("own")))
+
+
+def _collected(world: World, folder: Path) -> Iterator[BranchingPoint]:
+    import asyncio
+
+    environment = WorldEnvironment(world)
+    agent = StochasticSearcher(world=world, heed=0)
+    looker = Looker(
+        [ModelSampler(agent, "searcher", temperatures=[at / 10 for at in range(1, 13)])],
+        labeller=Measured(environment),
+        k=12,
+    )
+    ids = [question.id for question in parts(world, n=25, seed=3).train]
+    rule = CollectSettings(roll_in=RollIn(rule="random", beta=Schedule.constant(0)), seed=3)
+    asyncio.run(collect_live(environment, ids, folder, looker=looker, settings=rule))
+    return (one for one in read_points(folder) if one.has_contrast)
+
+
+def state(*observed: str) -> State:
+    found = State.start(QUESTION, tools=(SEARCH,), limit=4)
+    for text in observed:
+        call = ToolCall(name="search", arguments={"query": "Carla Diaz"})
+        found = found.after(Step(call=call, observation=Observation(text=text)))
+    return found
+
+
+def point(candidates: dict[str, tuple[float, int]], at: State) -> BranchingPoint:
+    """Searches by query, with gain and how often each was proposed; `answer: …` is an answer."""
+    return BranchingPoint(
+        id="p",
+        question_id="q",
+        world="toy",
+        state=at,
+        candidates=tuple(
+            Candidate(
+                action=Action(answer=text[8:])
+                if text.startswith("answer: ")
+                else Action(call=ToolCall(name="search", arguments={"query": text})),
+                gain=gain,
+                proposed=often,
+            )
+            for text, (gain, often) in candidates.items()
+        ),
+    )
+
+
+def gained(rubric: Rubric | None, one: BranchingPoint) -> float:
+    scores = [None] * len(one.gains) if rubric is None else standing(judged(rubric, one.actions, one.state))
+    return taken_gain(scores, one.gains, [candidate.proposed for candidate in one.candidates])
+
+
+def lesson(one: BranchingPoint, **settings: object) -> Rubric:
+    found = teach(one, aim="taken", **settings)  # type: ignore[arg-type]
+    assert found is not None
+    rubric = read_reply(found.text, one.state, form="sheet").rubric
+    assert rubric is not None
+    return rubric
+
+
+def test_proposals_are_counted(points: list[BranchingPoint]) -> None:
+    for one in points:
+        assert sum(candidate.proposed for candidate in one.candidates) <= 12
+    most = fmean(max(candidate.proposed for candidate in one.candidates) for one in points)
+    assert most > 4, "an agent mostly proposes the same"
+
+
+def test_verifying_by_a_lesson_gains(points: list[BranchingPoint]) -> None:
+    plain = fmean(plain_gain(one.gains, [c.proposed for c in one.candidates]) for one in points)
+    by_order = [teach(one) for one in points]
+    ordering = fmean(
+        gained(read_reply(found.text, one.state, form="sheet").rubric if found else None, one)
+        for found, one in zip(by_order, points, strict=True)
+    )
+    heuristic = fmean(gained(HeuristicGenerator().write(one.state).rubric, one) for one in points)
+    verifying = fmean(gained(lesson(one), one) for one in points)
+    assert verifying > heuristic > plain
+    assert verifying > ordering, "lessons in ordering fail proposals that are right"
+
+
+def test_no_lesson_costs_the_agent_anything(points: list[BranchingPoint]) -> None:
+    for one in points:
+        assert gained(lesson(one, least=3), one) >= gained(None, one) - 1e-9
+
+
+@pytest.mark.parametrize("form", ["sheet", "lines"])
+def test_both_forms_are_read_whole(points: list[BranchingPoint], form: str) -> None:
+    for one in points[:40]:
+        found = teach(one, aim="taken", form=form, least=3)  # type: ignore[arg-type]
+        assert found is not None
+        read = read_reply(found.text, one.state, form=form)  # type: ignore[arg-type]
+        assert len(read.criteria) == len(found.text.splitlines()) <= 4
+        assert all(criterion.check is not None for criterion in read.criteria)
+        assert read.rubric is not None
+        scores = standing(judged(read.rubric, one.actions, one.state))
+        assert agreement(scores, one.gains) == pytest.approx(found.spearman, abs=1e-9)
+
+
+def test_every_name_that_was_not_searched_is_let_through_and_the_best_is_told_first() -> None:
+    at = state("Carla Diaz was born in Lower Tarn.", "Anna Weber lives in Graz.")
+    names = [one.name for one in sheet(at).names]
+    assert names[:2] == ["Carla Diaz", "Lower Tarn"]
+    own = {"Lower Tarn river": (1.0, 8), "answer: the Po": (0.0, 2), "Carla Diaz": (0.0, 2)}
+    rubric = lesson(point(own, at))
+    first, last = rubric.criteria[0].check, rubric.criteria[-1].check
+    assert isinstance(first, ArgumentContains)
+    assert first.terms[0] == "Lower Tarn"
+    assert set(first.terms) == set(names) - {"Carla Diaz"}
+    assert last == ArgumentContains(argument="query", terms=("Lower Tarn",))
+    other = Action(call=ToolCall(name="search", arguments={"query": "Graz"}))
+    best = Action(call=ToolCall(name="search", arguments={"query": "Lower Tarn"}))
+    (lenient, better) = judged(rubric, (other, best), at)
+    assert lenient.passed, "nobody proposed it, so nothing speaks against it"
+    assert better.score is not None
+    assert lenient.score is not None
+    assert better.score > lenient.score
+
+
+def test_where_an_answer_is_due_waiting_is_not_asked_for() -> None:
+    at = state("The river Tarn flows through Lower Tarn, where Carla Diaz was born.")
+    own = {"answer: Tarn": (1.0, 9), "answer: Po": (0.0, 2), "Carla Diaz": (0.0, 1)}
+    found = teach(point(own, at), aim="taken", least=3)
+    assert found is not None
+    assert "Do not answer yet." not in found.text
+    assert "Answer only with what was observed." in found.text
+
+
+def test_nothing_to_teach() -> None:
+    at = state()
+    assert teach(point({"Carla Diaz": (1.0, 1), "rivers": (1.0, 1)}, at), aim="taken") is None
+    assert teach(point({"weather": (1.0, 1), "snow": (0.0, 1)}, at), aim="taken") is None
+
+
+def test_the_order_of_candidates_changes_nothing(points: list[BranchingPoint]) -> None:
+    for one in points[:30]:
+        turned = one.model_copy(update={"candidates": one.candidates[::-1]})
+        assert teach(turned, aim="taken") == teach(one, aim="taken")
+
+
+def test_an_answer_gains_only_where_it_is_right(world: World) -> None:
+    environment = WorldEnvironment(world)
+    question = parts(world, n=1, seed=3).train[0]
+    proved = question.supporting_ids
+    assert environment.gained(question, proved, Action(answer=question.answer)) == 1
+    assert environment.gained(question, proved, Action(answer="nowhere")) == 0
+    assert environment.gained(question, proved[:1], Action(answer=question.answer)) == 0
