@@ -2,7 +2,8 @@
 
 A small model learns its form by imitation before it is rewarded, and imitation needs replies that are
 right. No large model writes them here. A reply is a list of short lines out of a small language (search for
-this name, use this word, answer or not, do not repeat), each of which code can check; so the best reply is
+this name, use this word, answer or not, do not repeat; where an agent searches and reads, which of the two),
+each of which code can check; so the best reply is
 found by trying: the lines' checks are run on the candidates, and the weighted lines whose order of the
 candidates agrees best with their gains are written down. Knowing the gains, the teacher sees more than a
 model ever will; its agreement is a ceiling for the language, not a figure that training should reach.
@@ -17,7 +18,7 @@ import json
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import permutations
+from itertools import combinations, permutations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coreact.errors import ConfigError, MissingExtraError
@@ -25,14 +26,14 @@ from coreact.generate.compiling import reading
 from coreact.generate.prompt import Form
 from coreact.generate.reading import read_reply
 from coreact.generate.sheet import Named, sheet
-from coreact.rubric import Action, ArgumentContains, Rubric, State, ToolContract
+from coreact.rubric import Action, ArgumentContains, Rubric, State, ToolContract, ToolIs
 from coreact.rubric.branching import BranchingPoint
 from coreact.rubric.checks import Check
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-TEACHER = 2
+TEACHER = 3
 """Version of the lines, weights and preferences below: raise it when lessons change."""
 
 MOST_LINES = 4
@@ -74,8 +75,8 @@ def teach(
     """The best reply for a point. Deterministic, and pure.
 
     Of replies that agree equally well the shortest is taken; of equally short ones that with the lines that
-    stand first: names before answering and repeating, words last; names that were not searched and are near
-    what was asked for before all others.
+    stand first: names, then tools, answering and repeating, words last; names that were not searched and
+    are near what was asked for before all others.
 
     Args:
         point: candidates with gains.
@@ -121,9 +122,10 @@ def lines_for(state: State, form: Form) -> list[Line]:
     page = sheet(state)
     meanings = _meanings(_tools_key(state.tools))
     found = [Line(s, check) for s in _STEADY if (check := meanings[s]) is not None]
+    tools = [Line(s, check) for s, check in meanings.items() if isinstance(check, ToolIs)]
     asks = meanings[_PROBE]
     if not isinstance(asks, ArgumentContains):
-        return found
+        return [*tools, *found]
     names = sorted(range(len(page.names)), key=lambda at: (_rank(page.names[at]), at))
     named = [(f"name {at + 1}", page.names[at].name) for at in names]
     worded = [(f"word {at}", word) for at, word in enumerate(page.words, 1)]
@@ -136,7 +138,7 @@ def lines_for(state: State, form: Form) -> list[Line]:
             sentence = f'The `{asks.argument}` contains "{term}".'
         return Line(sentence, ArgumentContains(argument=asks.argument, terms=(term,)))
 
-    return [*(asking(*one) for one in named), *found, *(asking(*one) for one in worded)]
+    return [*(asking(*one) for one in named), *tools, *found, *(asking(*one) for one in worded)]
 
 
 def _rank(name: Named) -> tuple[bool, bool]:
@@ -152,6 +154,9 @@ def _meanings(tools: str) -> dict[str, Check | None]:
     """What the sentences mean for an agent with these tools; None: code cannot read them there."""
     state = State.start("", tools=tuple(ToolContract.model_validate(one) for one in json.loads(tools)))
     asked = {sentence: sentence for sentence in _STEADY} | {_PROBE: f'Search for "{_PROBE}".'}
+    finding = [tool for tool in state.tools if tool.role in ("search", "read")]
+    if len({tool.role for tool in finding}) > 1:  # else there is nothing to choose
+        asked |= {sentence: sentence for tool in finding for sentence in [f"Use {tool.name}."]}
     read = {name: reading(sentence, state) for name, sentence in asked.items()}
     return {name: None if one is None else one.check for name, one in read.items()}
 
@@ -189,9 +194,9 @@ def _best(lines: Sequence[Line], point: BranchingPoint, least: int, most: int) -
         return None
     shares, sizes, members = _rubrics(len(tried))
     wanted = sizes <= most
-    contrary = [at for at, line in enumerate(tried) if lines[line].sentence in _CONTRARY]
-    if len(contrary) > 1:  # whatever it does for the order, nobody can follow both
-        wanted &= ~(shares[:, contrary] > 0).all(axis=1)
+    for one, other in combinations(range(len(tried)), 2):
+        if _at_odds(lines[tried[one]], lines[tried[other]], point.state):
+            wanted &= ~((shares[:, one] > 0) & (shares[:, other] > 0))
     reached = _agreements(credit[tried][None], shares[wanted], order)[0]
     at = int(np.argmax(reached >= reached.max() - _KNOWN))
     if reached[at] <= _KNOWN:
@@ -205,6 +210,21 @@ def _best(lines: Sequence[Line], point: BranchingPoint, least: int, most: int) -
         if found > _KNOWN:
             return _Best([lines[at] for at in padded], min(1.0, found))
     return _Best([lines[at] for at in chosen], min(1.0, float(reached[at])))
+
+
+def _at_odds(one: Line, other: Line, state: State) -> bool:
+    """Whether nobody can follow both lines, whatever they do for the order."""
+    if {one.sentence, other.sentence} == set(_CONTRARY):
+        return True
+    uses, rest = (one, other) if isinstance(one.check, ToolIs) else (other, one)
+    if not isinstance(uses.check, ToolIs):
+        return False
+    if isinstance(rest.check, ToolIs) or rest.sentence == _ANSWER:
+        return True
+    tools = [tool for name in uses.check.tools if (tool := state.tool(name)) is not None]
+    return isinstance(rest.check, ArgumentContains) and not any(
+        rest.check.argument in tool.properties for tool in tools
+    )
 
 
 def _padded(chosen: list[int], lines: Sequence[Line], least: int) -> list[int]:

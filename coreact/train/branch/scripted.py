@@ -59,6 +59,7 @@ def collect(
     per_question: int = 1,
     sampler: Sampler | None = None,
     known: Mapping[str, BranchingPoint] | None = None,
+    readable: bool | None = False,
 ) -> Iterator[BranchingPoint]:
     """Branching points of questions, in order; some have no contrast (`BranchingPoint.has_contrast`).
 
@@ -69,11 +70,13 @@ def collect(
         per_question: states taken from each question, 1 to 4, each with another number of steps.
         sampler: adds its own candidates, or None.
         known: points that are there already, by id; they are given as they are.
+        readable: whether the agent may read passages in full, see `WorldEnvironment`. Not unless told, since
+            recorded comparisons of rubrics are of agents that search only.
 
     Raises:
         MissingExtraError: the extra `worlds` is not installed.
     """
-    environment = WorldEnvironment(world)
+    environment = WorldEnvironment(world, readable=readable)
     for question in questions:
         draw = Random(f"{seed}|{question.id}")
         depths = sorted(draw.sample(range(LIMIT), min(per_question, LIMIT)))
@@ -134,7 +137,7 @@ class _Roll:
             # Of equal actions the first named is kept; a model's blanks around a query do not count.
             key = action.call.key if action.call is not None else f"answer {action.answer}"
             if key not in candidates:
-                gain = self._environment.gained(self._question, at.shown, action)
+                gain = self._environment.gained(self._question, at.state, at.shown, action)
                 candidates[key] = Candidate(action=action, gain=gain, source=source)
         order = sorted(candidates, key=lambda key: hashlib.sha256(f"{point_id}|{key}".encode()).digest())
         return BranchingPoint(
