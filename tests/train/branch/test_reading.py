@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from coreact_tools import searching_tools
+from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, ToolMessage
 
 from coreact.cli.recipes import load_agent
@@ -20,7 +21,8 @@ from coreact.judge.ordering import agreement, judged, standing
 from coreact.rubric import Action, Observation, State, Step, Stops, ToolCall, ToolIs
 from coreact.rubric.branching import BranchingPoint, Candidate
 from coreact.testing.scripted import ScriptedModel, call
-from coreact.train.branch.collecting import CollectSettings, collect_live
+from coreact.trace import InMemoryTraceStore, Recorder
+from coreact.train.branch.collecting import CollectSettings, collect_live, collect_stored
 from coreact.train.branch.environment import LIMIT, WorldEnvironment
 from coreact.train.branch.guesses import Guesses
 from coreact.train.branch.labelling import Measured
@@ -217,6 +219,33 @@ def test_states_with_reads_ask_as_a_running_agent_does(form: Any, tmp_path: Path
     asked = [[str(message.content) for message in request] for request in writer.requests]
     sent = [texts for texts in asked if "An earlier reply" not in texts[-1]]
     assert sent == [[one["content"] for one in prompt_messages(visit.state, form)] for visit in visits]
+
+
+def test_a_stored_run_that_read_is_measured_as_it_read(tmp_path: Path) -> None:
+    store = InMemoryTraceStore()
+    guide = CoReActMiddleware(recorder=Recorder(store), retries=0, step_budget=LIMIT)
+    script = [
+        call("search", query="Omaha Song"),
+        call("search", query="Anna Berg"),
+        call("read", passage_id="song"),
+        AIMessage("Lower Tarn"),
+    ]
+    agent = create_agent(
+        ScriptedModel(script=script),
+        searching_tools(Corpus(WORLD.passages), WORLD.passages),
+        middleware=[guide],
+    )
+    agent.invoke({"messages": [("user", SUNG.question)]})
+    store.flush()
+    looker = Looker([Policy("scripted", Policies(ENVIRONMENT).of)], labeller=Measured(ENVIRONMENT), k=10)
+    found = collect_stored(store.trajectories(), tmp_path, looker=looker, environment=ENVIRONMENT)
+    assert asyncio.run(found).worth == {"gain": 4}
+    gains = []
+    for visit in read_visits(tmp_path):
+        assert visit.point is not None
+        assert visit.followed_candidate is not None
+        gains.append(visit.point.gains[visit.followed_candidate])
+    assert gains == [0, 0.5, 0.5, 1]
 
 
 def test_a_lesson_says_which_tool_where_there_are_two() -> None:
