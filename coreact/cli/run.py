@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -42,13 +42,9 @@ from coreact.worlds import (
     load_world,
 )
 
-if TYPE_CHECKING:  # a command line that starts quickly imports LangChain only to run
-    from langchain_core.tools import BaseTool
-
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
-_SNIPPET = 400  # characters of a passage that a search shows
 _DEMO = "Which currency is used in the country whose capital is"
 
 
@@ -88,6 +84,8 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
     """Run a guided agent on a question and show every judged step."""
+    from coreact_tools import searching_tools
+
     from coreact import CoReActMiddleware
 
     if plain and generator != HEURISTIC:
@@ -121,7 +119,7 @@ def run(
             candidates=candidates,
             step_budget=tool_calls,
         )
-        tools = _tools(loaded)
+        tools = searching_tools(Corpus(loaded.passages), loaded.passages)
         if not plain and hasattr(recipe, "guided"):  # an agent of several stages, each guided by itself
             graph = recipe.guided(chat, tools, guidance, tool_calls=tool_calls)
         else:
@@ -212,15 +210,6 @@ class _Live:
         elif kind == "coreact.observation":
             observation = ObservationRecord.model_validate(event["observation"])
             self._console.print(show_observation(observation))
-
-
-def _tools(world: World) -> list[BaseTool]:
-    """Searching, and reading in full where a search does not show everything already."""
-    from coreact_tools import corpus_tools
-
-    tools = corpus_tools(Corpus(world.passages), snippet_chars=_SNIPPET)
-    longest = max((len(passage.text) for passage in world.passages), default=0)
-    return tools if longest > _SNIPPET else tools[:1]
 
 
 def _question(text: str | None, *, world: str, number: int) -> tuple[str, Question | None, World]:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from coreact.cli.models import open_model
 from coreact.cli.recipes import load_agent
+from coreact.cli.train_attempts import attempts
 from coreact.cli.train_collect import collect
 from coreact.cli.train_eval import evaluate
 from coreact.cli.train_fit import fit
@@ -29,6 +30,7 @@ train_app = typer.Typer(
     no_args_is_help=True,
 )
 train_app.command()(collect)
+train_app.command()(attempts)
 train_app.command()(fit)
 train_app.command("eval")(evaluate)
 

@@ -14,13 +14,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from coreact.cli.models import open_model
 from coreact.cli.run import INTERRUPTED
-from coreact.cli.worlds import GAZETTEER, open_world
+from coreact.cli.worlds import GAZETTEER, known_worlds, open_world
 from coreact.errors import ConfigError, MissingExtraError, StoreError
 
 if TYPE_CHECKING:  # a command line that starts quickly imports LangChain only to run
     from langchain_core.language_models import BaseChatModel
 
     from coreact.judge.failure import Throttle
+    from coreact.trace import SQLiteTraceStore
+    from coreact.train.branch.choice import Choice
     from coreact.train.branch.collecting import CollectSettings, Report
     from coreact.train.branch.environment import WorldEnvironment
     from coreact.train.branch.labelling import Labeller
@@ -30,18 +32,29 @@ if TYPE_CHECKING:  # a command line that starts quickly imports LangChain only t
     from coreact.train.branch.summary import Collected
     from coreact.worlds import World
 
+_QUESTIONS = 100
+
 IDEAL = "ideal"
 """The scripted searcher that knows the proof, as a teacher."""
 
 
+_LIVE = {"roll_in": "--roll-in", "beta": "--beta", "steps": "--steps"}
+"""Options that say what a live run does next; a stored run did what it did."""
+
+
 def collect(
+    context: typer.Context,
     out: Annotated[Path, typer.Option(help="Folder of the collection; an interrupted one goes on there.")],
     world: Annotated[
         str, typer.Option(help="`gazetteer`, or a folder of questions and passages.")
     ] = GAZETTEER,
-    n: Annotated[int, typer.Option("--n", min=1, help="Most questions.")] = 100,
+    n: Annotated[
+        int | None,
+        typer.Option("--n", min=1, help="Most questions, default 100; of a store, most runs, default all."),
+    ] = None,
     half: Annotated[
-        Literal["train", "dev"], typer.Option(help="Questions to train on, or to measure on; of live runs.")
+        Literal["train", "dev"],
+        typer.Option(help="Questions to train on, or to measure on; of a store, its runs that asked these."),
     ] = "train",
     model: Annotated[
         list[str] | None,
@@ -85,6 +98,7 @@ def collect(
     """Collect branching points: states, candidate actions, and what each of them is worth."""
     try:
         from coreact.judge.failure import Throttle
+        from coreact.train.branch.choice import Choice
         from coreact.train.branch.collecting import CollectSettings, collect_live
         from coreact.train.branch.environment import WorldEnvironment
         from coreact.train.branch.guesses import Guesses
@@ -96,6 +110,8 @@ def collect(
         from coreact.train.branch.scripted import parts
     except ImportError as error:
         raise MissingExtraError("Collecting", extra="bench") from error
+    if store is not None:
+        _refuse_live(context)
     if not (policies or model or guesses):
         raise ConfigError("Nobody proposes anything.", remedy="Name a --model, or leave the policies on.")
     schedule, warmth = _schedule(beta), _temperatures(temperatures)
@@ -122,23 +138,33 @@ def collect(
         )
         try:
             if store is not None:
-                found = _stored(store, out, looker, environment, settings, console)
+                choice = Choice(half, worlds=known_worlds(world, loaded), n=n)
+                found = _stored(store, out, looker, environment, settings, console, choice)
             else:
-                ids = [question.id for question in getattr(parts(loaded, n=n, seed=seed), half)]
-                with _progress(console, len(ids)) as report:
+                drawn = parts(loaded, n=n or _QUESTIONS, seed=seed)
+                ids = [question.id for question in getattr(drawn, half)]
+                with progress(console, len(ids)) as report:
                     live = collect_live(
                         environment, ids, out, looker=looker, settings=settings, report=report
                     )
                     found = asyncio.run(live)
         except KeyboardInterrupt:
-            Console(stderr=True).print(
-                "Interrupted. Every decision so far is kept; the same command goes on."
-            )
-            raise typer.Exit(INTERRUPTED) from None
-    if as_json:
-        print(found.model_dump_json())
-    else:
-        _show(console, found, out)
+            raise interrupted() from None
+    tell(console, found, out, as_json=as_json)
+
+
+def _refuse_live(context: typer.Context) -> None:
+    """Refuse options that were given and mean nothing of stored runs."""
+    given = [
+        option
+        for name, option in _LIVE.items()
+        if (source := context.get_parameter_source(name)) is not None and source.name != "DEFAULT"
+    ]
+    if given:
+        raise ConfigError(
+            f"{' and '.join(given)} say what live runs do next; the runs of a --store did what they did.",
+            remedy=f"Leave out {' and '.join(given)}, or --store.",
+        )
 
 
 class _Opened(NamedTuple):
@@ -190,32 +216,51 @@ def _stored(
     environment: WorldEnvironment,
     settings: CollectSettings,
     console: Console,
+    choice: Choice,
 ) -> Collected:
-    from coreact.trace import SQLiteTraceStore
     from coreact.train.branch.collecting import collect_stored
 
-    if not store.exists():  # opening it would make an empty one
-        raise StoreError(f"There is no trace store {store}.", path=store, remedy="Name one that is there.")
-    trace = SQLiteTraceStore(store)
-    try:
-        with _progress(console, len(trace.runs())) as report:
-            return asyncio.run(
-                collect_stored(
-                    trace.trajectories(),
-                    out,
-                    looker=looker,
-                    environment=environment,
-                    seed=settings.seed,
-                    concurrency=settings.concurrency,
-                    report=report,
-                )
+    with stored_runs(store) as trace, progress(console, len(trace.runs())) as report:
+        return asyncio.run(
+            collect_stored(
+                trace.trajectories(),
+                out,
+                looker=looker,
+                environment=environment,
+                choice=choice,
+                seed=settings.seed,
+                concurrency=settings.concurrency,
+                report=report,
             )
+        )
+
+
+@contextmanager
+def stored_runs(path: Path) -> Iterator[SQLiteTraceStore]:
+    """A trace store that is there.
+
+    Raises:
+        StoreError: it is not, or cannot be read.
+    """
+    from coreact.trace import SQLiteTraceStore
+
+    if not path.exists():  # opening it would make an empty one
+        raise StoreError(f"There is no trace store {path}.", path=path, remedy="Name one that is there.")
+    trace = SQLiteTraceStore(path)
+    try:
+        yield trace
     finally:
         trace.close()
 
 
+def interrupted() -> typer.Exit:
+    """Say what an interrupted collection has kept, and how the command ends."""
+    Console(stderr=True).print("Interrupted. Every decision so far is kept; the same command goes on.")
+    return typer.Exit(INTERRUPTED)
+
+
 @contextmanager
-def _progress(console: Console, total: int) -> Iterator[Report]:
+def progress(console: Console, total: int) -> Iterator[Report]:
     """A bar that grows by questions and counts decisions."""
     from coreact.train.branch.visits import Ended, Visit
 
@@ -259,7 +304,11 @@ def _schedule(text: str) -> Schedule:
         ) from error
 
 
-def _show(console: Console, found: Collected, out: Path) -> None:
+def tell(console: Console, found: Collected, out: Path, *, as_json: bool) -> None:
+    """Print what a collection holds, for people or as one JSON object."""
+    if as_json:
+        print(found.model_dump_json())
+        return
     lines = [
         f"{found.points} branching points ({found.contrast} with contrast) of {found.visits} decisions,"
         f" {found.questions} questions, in {out}",
@@ -276,6 +325,8 @@ def _show(console: Console, found: Collected, out: Path) -> None:
         lines.append("           The same command tries failed questions again.")
     if found.passed_over:
         lines.append(f"Passed     {_counts(found.passed_over)}")
+    if found.other_half:
+        lines.append(f"Left out   {found.other_half} runs of questions of the other half")
     if found.delivered is not None:
         lines.append(f"Teacher    acted in {found.delivered:.0%} of decisions; meant: {found.beta:.0%}")
     for line in lines:

@@ -129,7 +129,8 @@ def _agents(folder: Path, generator: str) -> Agents:
 def _held_out(world: World, n: int, per_question: int, seed: int) -> tuple[BranchingPoint, ...]:
     from coreact.train.branch.scripted import collect, parts
 
-    return tuple(collect(world, parts(world, n=n, seed=seed).dev, seed=seed, per_question=per_question))
+    dev = parts(world, n=n, seed=seed).dev
+    return tuple(collect(world, dev, seed=seed, per_question=per_question, readable=None))
 
 
 def _collected(folder: Path, world: World, *, n: int, seed: int) -> Held:

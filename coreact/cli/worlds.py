@@ -21,3 +21,16 @@ def open_world(name: str) -> World:
     from coreact.worlds import gazetteer, load_world
 
     return gazetteer() if name == GAZETTEER else load_world(Path(name))
+
+
+def known_worlds(name: str, world: World) -> tuple[World, ...]:
+    """The worlds whose questions a command knows: the one it works in, of this name, and the gazetteer.
+
+    A store may hold runs of both, and generators are measured on the gazetteer unless told otherwise.
+
+    Raises:
+        MissingExtraError: the extra `worlds` is not installed.
+    """
+    from coreact.worlds import gazetteer
+
+    return (world,) if name == GAZETTEER else (world, gazetteer())

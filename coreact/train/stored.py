@@ -6,7 +6,8 @@ failed, and judged by the rubric of the run, so what is learned from it is at be
 that are collected on purpose (`coreact train collect`) are better; these are there already.
 
 An attempt that an instrument failed on has no worth and is no candidate, nor is a point whose order unknown
-verdicts leave open. What became no point is counted by reason.
+verdicts leave open. What became no point is counted by reason. Which runs may be learned from, and where
+points go, is decided elsewhere (`coreact.train.branch.attempts`, `coreact train attempts`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import combinations
+from typing import NamedTuple
 
 from coreact.errors import ExportError, MessagesError, StoreError
 from coreact.judge.panel import average_ranks
@@ -25,7 +27,7 @@ from coreact.trace.export.decisions import Decision, Run
 from coreact.trace.export.labels import RUN, evaluators_of, surely_above
 from coreact.trace.export.settings import ExportSettings
 from coreact.trace.export.splitting import dealt_by
-from coreact.trace.records import Trajectory
+from coreact.trace.records import StepRecord, Trajectory
 from coreact.trace.states import state_at
 from coreact.trace.store import EVERY_RUN, RunFilter, TraceStore
 
@@ -34,6 +36,61 @@ WORLD = "stored runs"
 
 CHECKS = "checks"
 """Who is named as their judge where code decided all verdicts."""
+
+NOTHING_JUDGED = "nothing judged"
+"""Why a step is no point: none of its attempts has a label."""
+
+
+class Weighed(NamedTuple):
+    """One step of a stored run, its attempts weighed."""
+
+    step: StepRecord
+    point: BranchingPoint | None
+    """None where its attempts make none."""
+    dropped: Counter[str]
+    """Attempts that are no candidate, by reason; see `stored_points`."""
+    why: str
+    """Why there is no point: `one action` (others are the same, or have no label), `all tied`, `open order`,
+    `several actions`, `nothing judged`, `state not to be had`; empty where there is one."""
+
+
+_WHY = {  # the first that holds
+    "alone_in_its_step": "one action",
+    "all_tied": "all tied",
+    "open_order": "open order",
+    "several_actions": "several actions",
+}
+
+
+def bare(action: Action) -> Action:
+    """An action without the id of its call, which providers draw and which is nothing of the action."""
+    return action if action.call is None else Action(call=action.call.model_copy(update={"id": ""}))
+
+
+def weighed(
+    trajectory: Trajectory, *, evaluator: str = RUN, question: str | None = None
+) -> Iterator[Weighed]:
+    """The steps of a stored run in order, each with its branching point where its attempts make one.
+
+    Args:
+        trajectory: the run.
+        evaluator: whose judgements count, see `stored_points`.
+        question: id of its question in the points; None: what its conversation began with.
+
+    Raises:
+        MessagesError: the run holds a message that is none.
+    """
+    settings = ExportSettings(format="ranking", evaluator=evaluator)
+    asked = dealt_by(trajectory) if question is None else question
+    for decision in Run(trajectory, settings, "object", "train").decisions:
+        dropped: Counter[str] = Counter()
+        ranked = _ranked(decision.candidates, dropped)
+        point = _point(trajectory, decision, ranked, asked) if ranked else None
+        why = ""
+        if point is None:
+            reasons = [told for reason, told in _WHY.items() if dropped[reason]]
+            why = "state not to be had" if ranked else (*reasons, NOTHING_JUDGED)[0]
+        yield Weighed(decision.step, point, dropped, why)
 
 
 def stored_points(
@@ -58,24 +115,21 @@ def stored_points(
         StoreError: the store cannot be read.
     """
     counted = Counter() if left is None else left
-    settings = ExportSettings(format="ranking", evaluator=evaluator)
     runs = judged = 0
     for trajectory in store.trajectories(where):
         runs += 1
         try:
-            question = dealt_by(trajectory)
-            decisions = Run(trajectory, settings, "object", "train").decisions
+            found = list(weighed(trajectory, evaluator=evaluator))
         except (MessagesError, RecursionError):
             counted["unreadable_message"] += 1
             continue
-        for decision in decisions:
-            judged += any(one.label.masked is None for one in decision.candidates)
-            ranked = _ranked(decision.candidates, counted)
-            if ranked:
-                point = _point(trajectory, decision, ranked, question)
-                counted["no_state"] += point is None
-                if point is not None:
-                    yield point
+        for one in found:
+            judged += one.why != NOTHING_JUDGED
+            counted.update(one.dropped)
+            if one.point is not None:
+                yield one.point
+            elif one.why == "state not to be had":
+                counted["no_state"] += 1
     if not judged:
         raise ExportError(
             f"No step of {runs} stored runs was judged by {evaluator!r}.",
@@ -136,7 +190,7 @@ def _point(
         world=WORLD,
         state=state,
         candidates=tuple(
-            Candidate(action=one.attempt.actions[0], gain=-rank, source=one.attempt.source)
+            Candidate(action=bare(one.attempt.actions[0]), gain=-rank, source=one.attempt.source)
             for one, rank in zip(ranked, ranks, strict=True)
         ),
         rankings=(JudgeRanking(judge=judges, ranks=ranks),),

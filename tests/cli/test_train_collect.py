@@ -21,8 +21,9 @@ from coreact.cli.train_collect import collect
 from coreact.errors import ConfigError, StoreError
 from coreact.testing import ScriptedModel, call
 from coreact.trace import Recorder, SQLiteTraceStore
+from coreact.train.branch.scripted import parts
 from coreact.train.branch.visits import read_visits
-from coreact.worlds import Corpus, load_world
+from coreact.worlds import Corpus, gazetteer, load_world
 
 TOWNS = ("Bergen", "Lyon", "Quito", "Osaka", "Accra", "Perth", "Tarn", "Brenna")
 
@@ -177,6 +178,82 @@ def test_decisions_of_a_store_are_looked_at_anew(run: Any, world: Path, tmp_path
     assert visits[0].point is not None
     assert visits[0].point.has_contrast
     assert visits[0].followed in visits[0].point.actions, "what the run did is a candidate"
+
+
+def asking(path: Path, world: Path, *questions: str) -> None:
+    """A trace store with a run of a real agent for each question."""
+    store = SQLiteTraceStore(path)
+    for question in questions:
+        town = question.split()[-2]
+        agent = create_agent(
+            ScriptedModel(script=[call("search", query=town), AIMessage("1500")]),
+            corpus_tools(Corpus(load_world(world).passages))[:1],
+            middleware=[CoReActMiddleware(recorder=Recorder(store), step_budget=3, retries=0)],
+        )
+        agent.invoke({"messages": [("user", question)]})
+    store.flush()
+    store.close()
+
+
+def test_held_out_questions_of_a_store_are_left_out(run: Any, world: Path, tmp_path: Path) -> None:
+    loaded, path = load_world(world), tmp_path / "traces.db"
+    elsewhere = [one for one in gazetteer().questions if one.kind == "bridge"][:12]
+    asking(path, world, *(one.question for one in (*loaded.questions, *elsewhere)))
+    seen: dict[str, set[str]] = {}
+    for half in ("train", "dev"):
+        ended = run("--store", str(path), "--half", half, "--out", str(tmp_path / half), "--json")
+        assert ended.exit_code == 0, ended.exception
+        seen[half] = {visit.state.question for visit in read_visits(tmp_path / half)}
+        found = json.loads(ended.stdout)
+        assert found["questions"] == len(seen[half])
+        assert found["questions"] + found["other_half"] == 20
+    halved = parts(loaded, n=100, seed=0)
+    for half, ours in (("train", halved.train), ("dev", halved.dev)):
+        theirs = {one.question for one in elsewhere if one.split == half}
+        assert theirs, "the gazetteer's own questions are known in every world"
+        assert seen[half] == {one.question for one in ours} | theirs
+    told = run("--store", str(path), "--out", str(tmp_path / "train"))
+    assert f"Left out   {len(seen['dev'])} runs of questions of the other half" in told.output
+    mixed = run("--store", str(path), "--out", str(tmp_path / "train"), "--half", "dev")
+    assert "half was 'train', not 'dev'" in str(mixed.exception)
+
+
+def test_n_limits_the_runs_of_a_store_and_may_be_raised(run: Any, world: Path, tmp_path: Path) -> None:
+    path = tmp_path / "traces.db"
+    asking(path, world, *(one.question for one in load_world(world).questions))
+    whole = run("--store", str(path), "--out", str(tmp_path / "whole"), "--json")
+    assert json.loads(whole.stdout)["questions"] == 4, "all of the half, unless told otherwise"
+    for n in (1, 9):
+        ended = run("--store", str(path), "--n", str(n), "--json")
+        assert json.loads(ended.stdout)["questions"] == min(n, 4)
+    for name in ("visits.jsonl", "ends.jsonl", "collect.json", "summary.json"):
+        assert (tmp_path / "points" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_store_of_held_out_questions_alone_is_told(run: Any, world: Path, tmp_path: Path) -> None:
+    path, loaded = tmp_path / "traces.db", load_world(world)
+    asking(path, world, *(one.question for one in parts(loaded, n=2, seed=0).dev))
+    ended = run("--store", str(path))
+    assert isinstance(ended.exception, ConfigError)
+    assert "all 2 stored runs belong to the half 'dev'" in str(ended.exception)
+    assert "--half dev" in ended.exception.remedy
+
+
+@pytest.mark.parametrize(
+    "given",
+    [("--roll-in", "best"), ("--beta", "1:0"), ("--steps", "4"), ("--roll-in", "teacher", "--beta", "0.5")],
+)
+def test_what_means_nothing_of_stored_runs_is_refused(
+    run: Any, world: Path, tmp_path: Path, given: tuple[str, ...]
+) -> None:
+    """Where it is given: also with the value that it has by default."""
+    path = tmp_path / "traces.db"
+    asking(path, world, load_world(world).questions[0].question)
+    ended = run("--store", str(path), *given)
+    assert isinstance(ended.exception, ConfigError)
+    assert all(option in str(ended.exception) for option in given[::2])
+    assert "Leave out" in ended.exception.remedy
+    assert not (tmp_path / "points").exists()
 
 
 def test_what_failed_is_told(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

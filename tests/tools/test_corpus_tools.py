@@ -6,7 +6,8 @@ from pathlib import Path
 
 import coreact_tools
 import pytest
-from coreact_tools import corpus_tools
+from coreact_tools import corpus_tools, searching_tools
+from coreact_tools.corpus import is_cut
 from langchain_core.messages import ToolMessage
 
 from coreact.worlds import Corpus, Passage
@@ -74,6 +75,21 @@ def test_nothing_found_is_advice(name, arguments, says):
     assert says in message.content
     assert message.artifact == []
     assert message.status == "success"
+
+
+def test_reading_is_offered_where_a_search_cuts_something():
+    short = [Passage(id="a", title="", text="words  \n" * 60), Passage(id="b", title="", text="A city.")]
+    assert len(short[0].text) > 400, "blanks are not shown, so nothing of it is cut"
+    for passages, chars, names in (
+        (PASSAGES, 400, ["search", "read"]),
+        (short, 400, ["search"]),
+        (short, 6, ["search", "read"]),
+    ):
+        made = searching_tools(Corpus(passages), passages, snippet_chars=chars)
+        assert [tool.name for tool in made] == names
+        cut = {passage.id for passage in passages if is_cut(passage.text, chars)}
+        shown = call(made[0], query="words city 日本").content.split("\n")
+        assert {line[1:].split("]")[0] for line in shown if line.endswith("…")} == cut
 
 
 def test_k_bounds_a_search():

@@ -184,6 +184,8 @@ def test_an_answer_gains_only_where_it_is_right(world: World) -> None:
     environment = WorldEnvironment(world)
     question = parts(world, n=1, seed=3).train[0]
     proved = question.supporting_ids
-    assert environment.gained(question, proved, Action(answer=question.answer)) == 1
-    assert environment.gained(question, proved, Action(answer="nowhere")) == 0
-    assert environment.gained(question, proved[:1], Action(answer=question.answer)) == 0
+    state = State.start(question.question, tools=environment.tools, limit=4)
+    right = Action(answer=question.answer)
+    assert environment.gained(question, state, proved, right) == 1
+    assert environment.gained(question, state, proved, Action(answer="nowhere")) == 0
+    assert environment.gained(question, state, proved[:1], right) == 0

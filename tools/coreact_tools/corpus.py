@@ -8,13 +8,16 @@ and `passage` will do for a corpus; this package does not import `coreact`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, Field
 
 from coreact_tools.contracts import contract
+
+SNIPPET_CHARS = 400
+"""Characters of a passage's text that a search shows at most, unless told otherwise."""
 
 
 class PassageLike(Protocol):
@@ -59,7 +62,27 @@ class _ReadArguments(BaseModel):
     passage_id: str = Field(description="The id of a passage, as a search shows it in brackets.")
 
 
-def corpus_tools(corpus: CorpusLike, *, k: int = 3, snippet_chars: int = 400) -> list[BaseTool]:
+def searching_tools(
+    corpus: CorpusLike, passages: Iterable[PassageLike], *, k: int = 3, snippet_chars: int = SNIPPET_CHARS
+) -> list[BaseTool]:
+    """The tools that an agent gets over a corpus: `search`, and `read` where a search cuts some passage.
+
+    Elsewhere reading would show nothing new, and a small model would waste calls on it.
+
+    Args:
+        corpus: where to search.
+        passages: all that is in it.
+        k: see `corpus_tools`.
+        snippet_chars: see `corpus_tools`.
+
+    Raises:
+        ValueError: `k` or `snippet_chars` is less than 1.
+    """
+    tools = corpus_tools(corpus, k=k, snippet_chars=snippet_chars)
+    return tools if any(is_cut(passage.text, snippet_chars) for passage in passages) else tools[:1]
+
+
+def corpus_tools(corpus: CorpusLike, *, k: int = 3, snippet_chars: int = SNIPPET_CHARS) -> list[BaseTool]:
     """The tools `search` and `read` over one corpus.
 
     Args:
@@ -84,7 +107,7 @@ def corpus_tools(corpus: CorpusLike, *, k: int = 3, snippet_chars: int = 400) ->
         passages = [hit.passage for hit in corpus.search(query, k)]
         if not passages:
             return f"No passage shares a word with {query!r}. Try other words, or a shorter query.", []
-        lines = [_line(passage, _cut(passage.text, snippet_chars)) for passage in passages]
+        lines = [_line(passage, snippet(passage.text, snippet_chars)) for passage in passages]
         return "\n".join(lines), [passage.id for passage in passages]
 
     def read(passage_id: str) -> tuple[str, list[str]]:
@@ -116,12 +139,29 @@ def corpus_tools(corpus: CorpusLike, *, k: int = 3, snippet_chars: int = 400) ->
 def _line(passage: PassageLike, text: str) -> str:
     """One passage on one line, so that a line is a passage."""
     title = f"{passage.title}: " if passage.title else ""
-    return f"[{passage.id}] {' '.join(f'{title}{text}'.split())}"
+    return f"[{passage.id}] {_one_line(f'{title}{text}')}"
 
 
-def _cut(text: str, limit: int) -> str:
-    """The text, or its beginning up to a word's end and `…`, within `limit` characters in all."""
-    text = " ".join(text.split())
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def is_cut(text: str, limit: int = SNIPPET_CHARS) -> bool:
+    """Whether a search shows a part only of a passage's text, see `snippet`."""
+    return len(text) > limit and len(_one_line(text)) > limit
+
+
+def snippet(text: str, limit: int = SNIPPET_CHARS) -> str:
+    """What a search shows of a passage's text, on one line.
+
+    Args:
+        text: the whole text.
+        limit: characters that are shown at most, at least 1.
+
+    Returns:
+        The text, or its beginning up to a word's end and `…`, within `limit` characters in all.
+    """
+    text = _one_line(text)
     if len(text) <= limit:
         return text
     kept = text[: limit - 1]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from random import Random
 
-from coreact_tools import corpus_tools
+from coreact_tools import searching_tools
 from langchain_core.tools import BaseTool
 from pydantic import Field
 
@@ -25,9 +25,6 @@ from coreact.worlds import Corpus, Passage, Question, World
 
 PASSAGES_SHOWN = 3
 """Passages that one search shows, unless told otherwise."""
-
-SNIPPET_CHARS = 400
-"""Characters of a passage that a search shows at most."""
 
 _FOUND = (
     Metric(name="gold_share", about="share of the gold passages shown to the agent, in [0, 1]"),
@@ -119,21 +116,6 @@ def choose(
     return tuple(one for at, one in enumerate(wanted) if at in drawn)
 
 
-def searching(corpus: Corpus, passages: Sequence[Passage], k: int) -> tuple[BaseTool, ...]:
-    """The tools over a suite's corpus: search, and reading where a search cuts some passage.
-
-    Elsewhere reading would show nothing new, and a small model would waste calls on it.
-
-    Args:
-        corpus: the index.
-        passages: what is in it.
-        k: passages that one search shows.
-    """
-    tools = corpus_tools(corpus, k=k, snippet_chars=SNIPPET_CHARS)
-    cuts = any(len(passage.text) > SNIPPET_CHARS for passage in passages)
-    return tuple(tools if cuts else tools[:1])
-
-
 class QuestionSuite:
     """A suite of questions whose answers are compared by text.
 
@@ -204,13 +186,11 @@ class QuestionSuite:
         return self._by_id[task.id]
 
     def tools(self, k: int | None = None) -> tuple[BaseTool, ...]:
-        """Search over the corpus, where there is one, and the further equipment.
-
-        See `searching` for when there is a tool to read passages.
-        """
+        """Search over the corpus, where there is one, reading where it cuts passages, and the equipment."""
         if self.corpus is None:
             return self._equipment
-        return (*searching(self.corpus, self._passages, self._k if k is None else k), *self._equipment)
+        shown = self._k if k is None else k
+        return (*searching_tools(self.corpus, self._passages, k=shown), *self._equipment)
 
     def measure(self, task: Task, episode: Episode) -> Mapping[str, float]:
         """Figures of an episode, as far as the question allows.

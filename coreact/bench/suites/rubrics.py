@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
+from coreact_tools import searching_tools
 from langchain_core.tools import BaseTool
 
 from coreact.bench.metrics.criteria import coverage, judged, strict
@@ -18,7 +19,7 @@ from coreact.bench.metrics.relative import Rating, relative
 from coreact.bench.metrics.retrieval import all_gold, found_precision, gold_share
 from coreact.bench.records import Episode, Metric, Task
 from coreact.bench.suites.citing import citations, state_of
-from coreact.bench.suites.questions import PASSAGES_SHOWN, searching
+from coreact.bench.suites.questions import PASSAGES_SHOWN
 from coreact.bench.suites.reading import version_of
 from coreact.bench.suites.rubric_tasks import RubricTask, level, level_rubric
 from coreact.errors import ConfigError
@@ -163,7 +164,8 @@ class RubricSuite:
         """Search over the corpus, where there is one, reading where it cuts passages, and the equipment."""
         if self.corpus is None:
             return self._equipment
-        return (*searching(self.corpus, self._passages, self._k if k is None else k), *self._equipment)
+        shown = self._k if k is None else k
+        return (*searching_tools(self.corpus, self._passages, k=shown), *self._equipment)
 
     def measure(self, task: Task, episode: Episode) -> Mapping[str, float]:
         """Figures of an episode; blocks while the judge rules.

@@ -155,16 +155,20 @@ def _sample(
     seed: int,
 ) -> dict[str, Any]:
     """Begin one run at the fork, and what became of it."""
+    from coreact_tools import searching_tools
+
     from coreact import CoReActMiddleware
-    from coreact.cli.run import _question, _tools
+    from coreact.cli.run import _question
     from coreact.guide import STATUS_KEY
     from coreact.guide.settings import GuideSettings
     from coreact.host.messages import contract
     from coreact.trace import Recorder
+    from coreact.worlds import Corpus
 
     parent, recorder = fork.trajectory.run, Recorder(store)
     settings = GuideSettings.of(**parent.settings)
-    tools = _tools(_question(fork.question, world=world, number=0)[2])
+    passages = _question(fork.question, world=world, number=0)[2].passages
+    tools = searching_tools(Corpus(passages), passages)
     if tuple(contract(tool) for tool in tools) != fork.trajectory.tools(fork.step):
         raise ConfigError(
             f"The tools over the world {world!r} are not those that run {parent.id} had.",

@@ -26,6 +26,7 @@ from coreact.rubric import Record
 from coreact.rubric.canonical import digest
 from coreact.trace.journal import held
 from coreact.trace.records import Trajectory
+from coreact.train.branch.choice import Choice
 from coreact.train.branch.environment import LIMIT, SYSTEM, RolloutEnvironment, WorldEnvironment
 from coreact.train.branch.looking import Looker
 from coreact.train.branch.roll_in import RollIn
@@ -107,7 +108,7 @@ async def collect_live(
         **chosen.model_dump(mode="json", exclude={"concurrency"}),
         **looker.ids,
     }
-    return await _collect(folder, asked, routes(), chosen.concurrency, report)
+    return await collect_routes(folder, asked, routes(), concurrency=chosen.concurrency, report=report)
 
 
 async def collect_stored(
@@ -117,6 +118,7 @@ async def collect_stored(
     looker: Looker,
     environment: RolloutEnvironment | None = None,
     questions: dict[str, str] | None = None,
+    choice: Choice | None = None,
     seed: int = 0,
     concurrency: int = 16,
     report: Report | None = None,
@@ -131,6 +133,7 @@ async def collect_stored(
         environment: the world the runs took place in, or None.
         questions: the world's questions by their text, to know a run's question by; of a
             `WorldEnvironment` they are known.
+        choice: which of the runs; None: all, held-out questions included.
         seed: of all draws.
         concurrency: runs looked at at the same time, at least 1.
         report: is told what happens.
@@ -146,7 +149,7 @@ async def collect_stored(
         known = {one.question: one.id for one in environment.questions.values()} | known
 
     def routes() -> Iterator[Route]:
-        for trajectory in trajectories:
+        for trajectory in trajectories if choice is None else choice.of(trajectories):
             question_id = known.get(trajectory.run.question)
             yield StoredRun(
                 trajectory,
@@ -161,32 +164,63 @@ async def collect_stored(
         "world": None if environment is None else environment.name,
         **({} if environment is None else _version(environment)),
         "seed": seed,
+        **({} if choice is None else choice.settings),
         **looker.ids,
     }
-    done = await _collect(folder, settings, routes(), concurrency, report)
+    done = await collect_routes(
+        folder, settings, routes(), concurrency=concurrency, report=report, choice=choice
+    )
     if not done.questions:
-        raise ConfigError(
-            "There is no stored run to collect from.",
-            remedy="Record runs first (`coreact run`), or name another store.",
-        )
+        raise nothing_stored(choice)
     return done
+
+
+def nothing_stored(choice: Choice | None) -> ConfigError:
+    """The error where no stored run was collected from."""
+    if choice is not None and choice.left_out:
+        other = "dev" if choice.half == "train" else "train"
+        return ConfigError(
+            f"The questions of all {choice.left_out} stored runs belong to the half {other!r}.",
+            remedy=f"Record runs of other questions; these are collected from with --half {other}.",
+        )
+    return ConfigError(
+        "There is no stored run to collect from.",
+        remedy="Record runs first (`coreact run`), or name another store.",
+    )
 
 
 def _version(environment: RolloutEnvironment) -> dict[str, object]:
     return {"version": environment.world.version} if isinstance(environment, WorldEnvironment) else {}
 
 
-async def _collect(
+async def collect_routes(
     folder: Path,
     settings: Mapping[str, object],
     routes: Iterator[Route],
+    *,
     concurrency: int,
-    report: Report | None,
+    report: Report | None = None,
+    choice: Choice | None = None,
 ) -> Collected:
+    """Walk routes into a folder, go on there where that was begun before, and count what it holds.
+
+    Args:
+        folder: where visits go.
+        settings: what the collection is known by.
+        routes: the ways to walk, each made when it is walked.
+        concurrency: routes under way at the same time, at least 1.
+        report: is told what happens.
+        choice: what chose the runs of the routes, if it did.
+
+    Raises:
+        ConfigError: another session collects into the folder.
+        ExperimentMismatchError: the folder holds a collection under other settings.
+        StoreError: the disk takes nothing more; what was visited before is stored.
+    """
     with held(folder):
         book = Notebook(folder, settings)
         book.settle(await _walk_all(book, routes, concurrency, report or (lambda _: None)))
-        return summarize(folder)
+        return summarize(folder, other_half=0 if choice is None else choice.left_out)
 
 
 async def _walk_all(

@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
 
+from coreact_tools.corpus import is_cut
+
 from coreact.generate.entities import entities
 from coreact.rubric import Action, State, ToolCall
 from coreact.rubric.words import fold
 from coreact.train.branch.environment import WorldEnvironment
 from coreact.train.branch.sampling import Decision
-from coreact.worlds import Question, gold_share
+from coreact.worlds import Question
 
 
 class Situation(NamedTuple):
@@ -62,13 +64,15 @@ class Policies:
         """Actions of every kind, good and bad, each with its kind: what an agent might do next."""
         other = self._elsewhere(at.question, draw)
         queries = {
-            "bridge": self.bridge(at),
             "entity": self.entity(at),
             "verbatim": self.verbatim(at),
             "off topic": next(iter(entities(other.question)), other.question),
             "repeat": at.state.queries[-1] if at.state.queries else None,
         }
-        found = [(source, self.searching(query)) for source, query in queries.items() if query]
+        ahead = self._ahead(at)
+        found = [] if ahead is None else [("bridge", ahead)]
+        found += [(source, self.searching(query)) for source, query in queries.items() if query]
+        found += [(source, self.reading(key)) for source, key in self._reads(at, other, draw)]
         found.append(("answer", Action(answer=self._answer(at, other))))
         return found
 
@@ -82,15 +86,46 @@ class Policies:
         at = self._situation(decision)
         if at is None:
             return []
-        query = self.bridge(at)
-        if query is not None:
-            return [self.searching(query)]
-        proved = gold_share(at.shown, at.question) == 1
-        return [Action(answer=at.question.answer)] if proved else []
+        ahead = self._ahead(at)
+        if ahead is not None:
+            return [ahead]
+        return [Action(answer=at.question.answer)] if self._is_proved(at) else []
 
     def searching(self, query: str) -> Action:
         """The action that searches for this."""
         return Action(call=ToolCall(name=self._environment.tool.name, arguments={"query": query}))
+
+    def reading(self, passage_id: str) -> Action:
+        """The action that reads this passage in full."""
+        return Action(call=ToolCall(name=self._environment.reader.name, arguments={"passage_id": passage_id}))
+
+    def _ahead(self, at: Situation) -> Action | None:
+        """What the ideal searcher does: read what a search has cut before the proof, else the bridge."""
+        unread = self._environment.hidden(at.question, at.state) - self._environment.read(at.state)
+        cut = next((key for key in at.shown if key in unread), None)
+        if cut is not None:
+            return self.reading(cut)
+        query = self.bridge(at)
+        return None if query is None else self.searching(query)
+
+    def _reads(self, at: Situation, other: Question, draw: Random) -> list[tuple[str, str]]:
+        """Passages to read: one that was shown cut, one that was shown in full, one that was not shown.
+
+        The last stands for an id that an agent makes up. None where the agent cannot read.
+        """
+        if at.state.tool(self._environment.reader.name) is None:
+            return []
+        passages, read = self._environment.passages, self._environment.read(at.state)
+        cut = [key for key in at.shown if key not in read and is_cut(passages[key].text)]
+        kinds = {
+            "read cut": cut,
+            "read again": [key for key in at.shown if key not in cut],
+            "read unseen": [key for key in other.supporting_ids if key not in at.shown],
+        }
+        return [(source, draw.choice(keys)) for source, keys in kinds.items() if keys]
+
+    def _is_proved(self, at: Situation) -> bool:
+        return self._environment.proved(at.question, at.state, at.shown) == 1
 
     def _situation(self, decision: Decision) -> Situation | None:
         question = self._environment.questions.get(decision.question_id)
@@ -108,7 +143,7 @@ class Policies:
 
     def _answer(self, at: Situation, other: Question) -> str:
         """The right answer where all proof is there, else a guess such as an agent makes."""
-        if gold_share(at.shown, at.question) == 1:
+        if self._is_proved(at):
             return at.question.answer
         last = at.state.last_observation
         seen = entities(last.text) if last is not None else ()

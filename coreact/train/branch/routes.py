@@ -17,14 +17,15 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemM
 from coreact.errors import StoreError, WorldError
 from coreact.host.messages import StateReader
 from coreact.rubric import Action, State
-from coreact.rubric.canonical import text_digest
 from coreact.trace.records import StepRecord, Trajectory
 from coreact.trace.states import state_at
+from coreact.train.branch.choice import asked_id
 from coreact.train.branch.environment import LIMIT, SYSTEM, RolloutEnvironment
 from coreact.train.branch.looking import Looked, Looker
 from coreact.train.branch.roll_in import Followed, RollIn, coin, follow
 from coreact.train.branch.sampling import Decision, Proposal
 from coreact.train.branch.visits import Driver, End, Visit
+from coreact.train.stored import bare
 
 _STORED: Driver = "stored"
 
@@ -173,7 +174,7 @@ class StoredRun:
         question_id: str | None = None,
         seed: int = 0,
     ) -> None:
-        self.question_id = question_id or f"asked-{text_digest(trajectory.run.question)[-16:]}"
+        self.question_id = question_id or asked_id(trajectory)
         self.run = trajectory.run.id
         self.how: End = "stored"
         self.passed_over: dict[str, int] = {}
@@ -213,14 +214,14 @@ class StoredRun:
             cast("Sequence[AnyMessage]", messages),
             shown,
         )
-        did = _did(record)
+        done = did(record)
         looked = await self._looker.look(
             decision,
             step=record.index,
             world=environment.name if environment is not None and shown is not None else "",
-            also=[Proposal("stored", (did,))] if did is not None else [],
+            also=[Proposal("stored", (done,))] if done is not None else [],
         )
-        found = None if did is None else Followed("stored", did)
+        found = None if done is None else Followed("stored", done)
         return _followed(looked, found, rolled_in).model_copy(update={"run": self.run})
 
     def _pass_over(self, why: str) -> None:
@@ -247,13 +248,10 @@ async def replayed(environment: RolloutEnvironment, state: State) -> tuple[str, 
     return tuple(shown)
 
 
-def _did(record: StepRecord) -> Action | None:
-    """What the run did, where that was one action."""
+def did(record: StepRecord) -> Action | None:
+    """What a stored run did at a step, where that was one action; without the random id of its call."""
     chosen = record.chosen
-    if chosen is None or len(chosen.actions) != 1:
-        return None
-    (action,) = chosen.actions
-    return action if action.call is None else Action(call=action.call.model_copy(update={"id": ""}))
+    return None if chosen is None or len(chosen.actions) != 1 else bare(chosen.actions[0])
 
 
 def _artifact(artifact: object) -> list[str]:

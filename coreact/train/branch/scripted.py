@@ -22,11 +22,14 @@ from coreact.rubric import Action
 from coreact.rubric.branching import BranchingPoint, Candidate
 from coreact.train.branch.environment import LIMIT, SYSTEM, WorldEnvironment
 from coreact.train.branch.policies import Policies, Situation
-from coreact.worlds import Question, World
+from coreact.worlds import Question, Split, World
 from coreact.worlds.choosing import choose
 from coreact.worlds.multihop import Halves, halves
 
-__all__ = ["LIMIT", "Sampler", "collect", "parts", "sampled_by"]
+__all__ = ["LIMIT", "Sampler", "collect", "parts", "sampled_by", "splits"]
+
+OWN_SPLITS = 1000
+"""Questions from which on a world's own splits are large enough to measure on."""
 
 GAZETTEER_HOPS = 2
 """Hops of the gazetteer's questions, as in the suite of the bench."""
@@ -41,7 +44,7 @@ def parts(world: World, *, n: int, seed: int) -> Halves:
     Of a world with a thousand questions or more, bridge questions are drawn by `seed` from its own splits,
     so that nothing measured on its dev questions was fitted on them. A smaller world is halved.
     """
-    if len(world.questions) < 1000:
+    if len(world.questions) < OWN_SPLITS:
         both = halves(world.questions)
         return Halves(both.train[:n], both.dev[:n])
     train = [
@@ -49,6 +52,18 @@ def parts(world: World, *, n: int, seed: int) -> Halves:
     ]
     drawn = Random(seed).sample(train, min(n, len(train)))
     return Halves(tuple(drawn), tuple(choose(world, n=n, seed=seed, hops=GAZETTEER_HOPS)))
+
+
+def splits(world: World) -> dict[str, Split]:
+    """The half that each question of a world belongs to, by its id: where `parts` can take it for.
+
+    All questions have one, those too that `parts` does not draw.
+    """
+    if len(world.questions) >= OWN_SPLITS:
+        return {question.id: question.split for question in world.questions}
+    both = halves(world.questions)
+    found: dict[str, Split] = {question.id: "train" for question in both.train}
+    return found | {question.id: "dev" for question in both.dev}
 
 
 def collect(
@@ -59,6 +74,7 @@ def collect(
     per_question: int = 1,
     sampler: Sampler | None = None,
     known: Mapping[str, BranchingPoint] | None = None,
+    readable: bool | None = False,
 ) -> Iterator[BranchingPoint]:
     """Branching points of questions, in order; some have no contrast (`BranchingPoint.has_contrast`).
 
@@ -69,11 +85,13 @@ def collect(
         per_question: states taken from each question, 1 to 4, each with another number of steps.
         sampler: adds its own candidates, or None.
         known: points that are there already, by id; they are given as they are.
+        readable: whether the agent may read passages in full, see `WorldEnvironment`. Not unless told, since
+            recorded comparisons of rubrics are of agents that search only.
 
     Raises:
         MissingExtraError: the extra `worlds` is not installed.
     """
-    environment = WorldEnvironment(world)
+    environment = WorldEnvironment(world, readable=readable)
     for question in questions:
         draw = Random(f"{seed}|{question.id}")
         depths = sorted(draw.sample(range(LIMIT), min(per_question, LIMIT)))
@@ -134,7 +152,7 @@ class _Roll:
             # Of equal actions the first named is kept; a model's blanks around a query do not count.
             key = action.call.key if action.call is not None else f"answer {action.answer}"
             if key not in candidates:
-                gain = self._environment.gained(self._question, at.shown, action)
+                gain = self._environment.gained(self._question, at.state, at.shown, action)
                 candidates[key] = Candidate(action=action, gain=gain, source=source)
         order = sorted(candidates, key=lambda key: hashlib.sha256(f"{point_id}|{key}".encode()).digest())
         return BranchingPoint(

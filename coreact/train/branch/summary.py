@@ -37,6 +37,8 @@ class Collected(Record):
     """Failed questions by what failed."""
     passed_over: dict[str, int] = Field(default_factory=dict)
     """Decisions of stored runs that could not be visited, by reason."""
+    other_half: int = 0
+    """Stored runs that were passed by, since their question belongs to the other half."""
     proposed: int = 0
     """Proposals asked for."""
     dropped: dict[str, int] = Field(default_factory=dict)
@@ -51,8 +53,12 @@ class Collected(Record):
     """Share of decisions that it had; lower than `beta` where it failed or knew nothing."""
 
 
-def summarize(folder: Path) -> Collected:
+def summarize(folder: Path, *, other_half: int = 0) -> Collected:
     """Count what a folder of visits holds, line by line, and write it there as `summary.json`.
+
+    Args:
+        folder: the folder.
+        other_half: see `Collected`; the files do not tell.
 
     Raises:
         LabelFileError: a line of it cannot be used.
@@ -88,6 +94,7 @@ def summarize(folder: Path) -> Collected:
         ended=_sorted(Counter(one.how for one in ends)),
         errors=_sorted(Counter(one.error for one in ends if one.how == "failed")),
         passed_over=_sorted(passed),
+        other_half=other_half,
         beta=betas / total if total else None,
         delivered=acted[True] / total if total else None,
         **{name: _sorted(counts[name]) for name in ("worth", "unlabelled", "dropped", "drivers")},

@@ -29,9 +29,10 @@ Driver = Literal["best", "random", "student", "teacher", "stored"]
 """Who chose an action that was taken. `best`: the candidate of highest worth; `random`: a candidate drawn;
 `student`: one of the samplers' own proposals, drawn; `teacher`: the teacher; `stored`: the stored run."""
 
-Worth = Literal["gain", "panel", "none"]
+Worth = Literal["gain", "panel", "verdicts", "none"]
 """Where the gains of a point come from. `gain`: measured by executing; `panel`: minus the consensus rank of
-judges; `none`: nobody could tell. Then they are all 0, which is no contrast and can train nothing."""
+judges; `verdicts`: minus the ranks of a stored run's attempts by its verdicts; `none`: nobody could tell.
+Then they are all 0, which is no contrast and can train nothing."""
 
 End = Literal["answered", "budget", "stuck", "failed", "stored"]
 """How a question ended. `answered`: an answer was followed; `budget`: no tool call was left; `stuck`: nobody

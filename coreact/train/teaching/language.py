@@ -14,7 +14,7 @@ from typing import NamedTuple
 from coreact.generate.compiling import reading
 from coreact.generate.prompt import Form
 from coreact.generate.sheet import Named, sheet
-from coreact.rubric import ArgumentContains, State, ToolContract
+from coreact.rubric import ArgumentContains, State, ToolContract, ToolIs
 from coreact.rubric.checks import Check
 
 MOST_LINES = 4
@@ -45,9 +45,10 @@ def lines_for(state: State, form: Form) -> list[Line]:
     page = sheet(state)
     meanings = _meanings(_tools_key(state.tools))
     found = [Line(s, check) for s in _STEADY if (check := meanings[s]) is not None]
+    tools = [Line(s, check) for s, check in meanings.items() if isinstance(check, ToolIs)]
     asks = meanings[_PROBE]
     if not isinstance(asks, ArgumentContains):
-        return found
+        return [*tools, *found]
     names = sorted(range(len(page.names)), key=lambda at: (_rank(page.names[at]), at))
 
     def asking(pointer: str, term: str, *, fresh: bool = False) -> Line:
@@ -60,13 +61,28 @@ def lines_for(state: State, form: Form) -> list[Line]:
 
     named = [asking(f"name {at + 1}", page.names[at].name, fresh=not page.names[at].searched) for at in names]
     worded = [asking(f"word {at}", word) for at, word in enumerate(page.words, 1)]
-    return [*named, *found, *worded]
+    return [*named, *tools, *found, *worded]
 
 
 def observed_line(state: State) -> Line | None:
     """The line on answers that stand in an observation; None where code cannot read it."""
     check = _meanings(_tools_key(state.tools))[OBSERVED]
     return None if check is None else Line(OBSERVED, check)
+
+
+def at_odds(one: Line, other: Line, state: State) -> bool:
+    """Whether nobody can follow both lines, whatever they do for the order."""
+    if {one.sentence, other.sentence} in ({WAIT, ANSWER}, {WAIT, OBSERVED}):
+        return True
+    uses, rest = (one, other) if isinstance(one.check, ToolIs) else (other, one)
+    if not isinstance(uses.check, ToolIs):
+        return False
+    if isinstance(rest.check, ToolIs) or rest.sentence == ANSWER:
+        return True
+    tools = [tool for name in uses.check.tools if (tool := state.tool(name)) is not None]
+    return isinstance(rest.check, ArgumentContains) and not any(
+        rest.check.argument in tool.properties for tool in tools
+    )
 
 
 def any_of(lines: Sequence[Line], *, first: Line) -> Line:
@@ -116,5 +132,8 @@ def _meanings(tools: str) -> dict[str, Check | None]:
     """What the sentences mean for an agent with these tools; None: code cannot read them there."""
     state = State.start("", tools=tuple(ToolContract.model_validate(one) for one in json.loads(tools)))
     asked = {sentence: sentence for sentence in (*_STEADY, OBSERVED)} | {_PROBE: f'Search for "{_PROBE}".'}
+    finding = [tool for tool in state.tools if tool.role in ("search", "read")]
+    if len({tool.role for tool in finding}) > 1:  # else there is nothing to choose
+        asked |= {sentence: sentence for tool in finding for sentence in [f"Use {tool.name}."]}
     read = {name: reading(sentence, state) for name, sentence in asked.items()}
     return {name: None if one is None else one.check for name, one in read.items()}

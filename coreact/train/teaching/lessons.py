@@ -2,11 +2,12 @@
 
 A small model learns its form by imitation before it is rewarded, and imitation needs replies that are
 right. No large model writes them here. A reply is a list of short lines out of a small language (search for
-this name, use this word, answer or not, do not repeat), each of which code can check; so the best reply is
-found by trying: the lines' checks are run on the candidates, and the weighted lines that do best are written
-down. What is best depends on the aim: the order of all candidates, or what the agent that proposed them would
-gain by being verified. Knowing the gains, the teacher sees more than a model ever will; what it reaches is a
-ceiling for the language, not a figure that training should reach.
+this name, use this word, answer or not, do not repeat; where an agent searches and reads, which of the two),
+each of which code can check; so the best reply is found by trying: the lines' checks are run on the
+candidates, and the weighted lines that do best are written down. What is best depends on the aim: the order
+of all candidates, or what the agent that proposed them would gain by being verified. Knowing the gains, the
+teacher sees more than a model ever will; what it reaches is a ceiling for the language, not a figure that
+training should reach.
 
 It looks at nothing but the point: no gold answer, no corpus, no other point. It is no judge, and what it
 writes is advice for one state only.
@@ -37,7 +38,7 @@ from coreact.train.teaching.language import (
     written,
 )
 
-TEACHER = 2
+TEACHER = 3
 """Version of the lines, weights and preferences: raise it when lessons change."""
 
 Aim = Literal["order", "taken"]
@@ -48,7 +49,6 @@ It lets through every name that was met and not searched, the best lead first: t
 says nothing against it."""
 
 _PADDING = (WAIT, NEW)
-_CONTRARY = ((WAIT, ANSWER), (WAIT, OBSERVED))
 
 
 class Lesson(NamedTuple):
@@ -71,8 +71,8 @@ def teach(
     """The best reply for a point. Deterministic, and pure.
 
     Of equally good replies the shortest is taken; of equally short ones that with the lines that stand first:
-    names before answering and repeating, words last; names that were not searched and are near what was
-    asked for before all others.
+    names, then tools, answering and repeating, words last; names that were not searched and are near what
+    was asked for before all others.
 
     Args:
         point: candidates with gains.
@@ -131,7 +131,7 @@ class _Found(NamedTuple):
 def _ordering(lines: Sequence[Line], point: BranchingPoint, least: int, most: int) -> _Found | None:
     """The reply whose order is best; None where none orders better than chance."""
     trying = _trying()
-    trial = trying.Trial(lines, point, most=most, apart=_CONTRARY)
+    trial = trying.Trial(lines, point, most=most)
     if not trial:
         return None
     reached = trial.agreements()
@@ -155,7 +155,7 @@ def _verifying(lines: Sequence[Line], point: BranchingPoint, least: int, most: i
         names = any_of(fresh, first=lead)
         lines = [names, *(line for line in lines if not line.fresh)]
     observed = observed_line(point.state)
-    trial = trying.Trial([*lines, *([observed] if observed else [])], point, most=most, apart=_CONTRARY)
+    trial = trying.Trial([*lines, *([observed] if observed else [])], point, most=most)
     if not trial:
         return None
     taken = trial.taken()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import permutations
+from itertools import combinations, permutations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from coreact.rubric import Action, Rubric, State
 from coreact.rubric.branching import BranchingPoint
 from coreact.train.rewards.taken import MAY_PASS, RETRIES
 from coreact.train.rewards.taken import shares as chances_of
-from coreact.train.teaching.language import MOST_LINES, WEIGHTS, Line
+from coreact.train.teaching.language import MOST_LINES, WEIGHTS, Line, at_odds
 
 TRIED = 8
 """Lines that are combined: all orders of up to 4 of 8 are 2,080 rubrics, under a millisecond."""
@@ -34,21 +34,15 @@ _PASSES: float = Rubric.model_fields["threshold"].default
 class Trial:
     """All weighted choices of 1 to `most` among lines at a point, short ones first, preferred lines first.
 
+    Lines that are at odds stand in no choice together.
+
     Args:
         lines: in order of preference.
         point: candidates with gains.
         most: most lines of a choice, 1 to `MOST_LINES`.
-        apart: pairs of sentences that no choice has both of: nobody can follow both.
     """
 
-    def __init__(
-        self,
-        lines: Sequence[Line],
-        point: BranchingPoint,
-        *,
-        most: int,
-        apart: Sequence[tuple[str, str]] = (),
-    ) -> None:
+    def __init__(self, lines: Sequence[Line], point: BranchingPoint, *, most: int) -> None:
         self._point = point
         credit = _credits(lines, point)
         order = _ranked(point.gains)
@@ -58,10 +52,9 @@ class Trial:
         self._credit = credit[tried]
         rubrics = _rubrics(len(tried))
         wanted = rubrics.sizes <= most
-        for pair in apart:
-            both = [at for at, line in enumerate(self._lines) if line.sentence in pair]
-            if len(both) > 1:
-                wanted &= ~(rubrics.shares[:, both] > 0).all(axis=1)
+        for one, other in combinations(range(len(tried)), 2):
+            if at_odds(self._lines[one], self._lines[other], point.state):
+                wanted &= ~(rubrics.shares[:, [one, other]] > 0).all(axis=1)
         self._shares = rubrics.shares[wanted]
         self._members = [rubrics.members[at] for at in np.flatnonzero(wanted)]
 
