@@ -8,8 +8,9 @@ export PYTHONUTF8 := 1
 demo: $(VENV)/.demo ## set everything up and run one guided agent, live
 	@$(BIN)/coreact run
 
+# A process for each core, and then a thread for each process: threads of PyTorch that wait for a core spin.
 test: $(VENV)/.dev lint ## set up what tests need; lint, types, import contracts, all tests
-	@$(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 # vLLM's pins exclude those of training, so it has an environment of its own: 3.5 GB, some minutes.
 test-vllm: $(VENV)/.dev $(VENV)-vllm/.ready ## opt-in: serving and the client against a real vLLM, on the processor

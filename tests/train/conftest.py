@@ -1,8 +1,9 @@
-"""A real agent for demonstrations, and a small untrained model with a real tokenizer."""
+"""A real agent for demonstrations, its own proposals as points, and a small untrained model."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,46 @@ from langchain_core.tools import BaseTool
 
 from coreact import CoReActMiddleware
 from coreact.cli.recipes import load_agent
-from coreact.worlds import World, gazetteer
+from coreact.rubric.branching import BranchingPoint
+from coreact.train.branch.collecting import CollectSettings, collect_live
+from coreact.train.branch.environment import WorldEnvironment
+from coreact.train.branch.labelling import Measured
+from coreact.train.branch.looking import Looker, Teacher
+from coreact.train.branch.policies import Policies
+from coreact.train.branch.roll_in import RollIn, Schedule
+from coreact.train.branch.sampling import ModelSampler, Policy
+from coreact.train.points import read_points
+from coreact.worlds import Question, World, gazetteer
+from coreact.worlds.searcher import StochasticSearcher
 
 
 @pytest.fixture(scope="session")
 def world() -> World:
     return gazetteer()
+
+
+OwnProposals = Callable[[Sequence[Question], Path], list[BranchingPoint]]
+
+
+@pytest.fixture(scope="session")
+def own_proposals(world: World) -> OwnProposals:
+    """Collects what the scripted searcher proposes, twelve times at each decision it comes to by itself."""
+
+    def collected(questions: Sequence[Question], folder: Path) -> list[BranchingPoint]:
+        environment = WorldEnvironment(world)
+        searcher = StochasticSearcher(world=world, heed=0)
+        looker = Looker(
+            [ModelSampler(searcher, "searcher", temperatures=[at / 10 for at in range(1, 13)])],
+            labeller=Measured(environment),
+            teacher=Teacher(Policy("ideal", Policies(environment).ideal)),
+            k=12,
+        )
+        settings = CollectSettings(roll_in=RollIn(rule="teacher", beta=Schedule.constant(0)), seed=3)
+        ids = [question.id for question in questions]
+        asyncio.run(collect_live(environment, ids, folder, looker=looker, settings=settings))
+        return [point for point in read_points(folder) if point.has_contrast]
+
+    return collected
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
-"""The generator that ships: it ranks held-out decisions better than the heuristic, and its card is true."""
+"""The generator that ships judges an agent's own proposals better than the heuristic, and its card is true."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,8 +10,9 @@ import pytest
 from coreact.bench.generators.evaluation import HEURISTIC, Evaluation, Held, evaluate
 from coreact.bench.generators.results import CARD, read_results
 from coreact.generate.trained import TrainedGenerator, open_generator, read_folder
-from coreact.train.branch.scripted import collect, parts
-from coreact.worlds import gazetteer
+from coreact.rubric.branching import BranchingPoint
+from coreact.train.branch.scripted import parts
+from coreact.worlds import Question, World
 
 FOLDER = Path(__file__).resolve().parents[2] / "rubric_models" / "tiny"
 
@@ -24,16 +25,21 @@ def generator() -> Iterator[TrainedGenerator]:
 
 
 @pytest.fixture(scope="module")
-def found(generator: TrainedGenerator) -> Evaluation:
-    world = gazetteer()
-    questions = parts(world, n=60, seed=1).dev  # the card is of seed 0
-    points = tuple(collect(world, questions, seed=1, per_question=2))
-    return evaluate(generator, Held(world.name, world.version, 1, points))
+def found(
+    generator: TrainedGenerator,
+    own_proposals: Callable[[Sequence[Question], Path], list[BranchingPoint]],
+    world: World,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Evaluation:
+    questions = parts(world, n=60, seed=1).dev  # the card is of another seed
+    points = own_proposals(questions, tmp_path_factory.mktemp("own"))
+    return evaluate(generator, Held(world.name, world.version, 1, points, proposed_by="searcher"))
 
 
-def test_it_ranks_held_out_decisions_better_than_the_heuristic(found: Evaluation) -> None:
+def test_it_ranks_and_verifies_better_than_the_heuristic(found: Evaluation) -> None:
     assert found.questions >= 50
     assert found.differences[HEURISTIC].low > 0
+    assert found.taken_differences[HEURISTIC].low > 0
     assert found.differences["random"].low > 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -15,18 +15,13 @@ from coreact.judge.ordering import agreement, judged, standing
 from coreact.rubric import Action, ArgumentContains, Rubric, State, ToolCall, ToolContract
 from coreact.rubric.branching import BranchingPoint, Candidate
 from coreact.rubric.state import Observation, Step
-from coreact.train.branch.collecting import CollectSettings, collect_live
 from coreact.train.branch.environment import WorldEnvironment
-from coreact.train.branch.labelling import Measured
-from coreact.train.branch.looking import Looker
-from coreact.train.branch.roll_in import RollIn, Schedule
-from coreact.train.branch.sampling import ModelSampler
 from coreact.train.branch.scripted import parts
-from coreact.train.points import read_points
 from coreact.train.rewards.taken import plain_gain, taken_gain
 from coreact.train.teaching import teach
-from coreact.worlds import World
-from coreact.worlds.searcher import StochasticSearcher
+from coreact.worlds import Question, World
+
+OwnProposals = Callable[[Sequence[Question], Path], list[BranchingPoint]]
 
 SEARCH = ToolContract(
     name="search",
@@ -39,25 +34,11 @@ QUESTION = "Which river flows through the birthplace of Carla Diaz?"
 
 
 @pytest.fixture(scope="module")
-def points(world: World, tmp_path_factory: pytest.TempPathFactory) -> list[BranchingPoint]:
+def points(
+    own_proposals: OwnProposals, world: World, tmp_path_factory: pytest.TempPathFactory
+) -> list[BranchingPoint]:
     """An agent's own proposals, twelve at each decision, in states that it came to by itself."""
-    return list(_collected(world, tmp_path_factory.mktemp("own")))
-
-
-def _collected(world: World, folder: Path) -> Iterator[BranchingPoint]:
-    import asyncio
-
-    environment = WorldEnvironment(world)
-    agent = StochasticSearcher(world=world, heed=0)
-    looker = Looker(
-        [ModelSampler(agent, "searcher", temperatures=[at / 10 for at in range(1, 13)])],
-        labeller=Measured(environment),
-        k=12,
-    )
-    ids = [question.id for question in parts(world, n=25, seed=3).train]
-    rule = CollectSettings(roll_in=RollIn(rule="random", beta=Schedule.constant(0)), seed=3)
-    asyncio.run(collect_live(environment, ids, folder, looker=looker, settings=rule))
-    return (one for one in read_points(folder) if one.has_contrast)
+    return own_proposals(parts(world, n=25, seed=3).train, tmp_path_factory.mktemp("own"))
 
 
 def state(*observed: str) -> State:
