@@ -99,11 +99,12 @@ def build(
 
 @lru_cache(maxsize=1)
 def _tools() -> tuple[BaseTool, ...]:
-    from coreact_tools import corpus_tools
+    from coreact_tools import searching_tools
 
     from coreact.worlds import Corpus, gazetteer
 
-    return tuple(corpus_tools(Corpus(gazetteer(questions=0).passages)))
+    passages = gazetteer(questions=0).passages
+    return tuple(searching_tools(Corpus(passages), passages))
 
 
 @lru_cache(maxsize=4)

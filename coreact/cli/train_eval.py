@@ -141,7 +141,7 @@ def _collected(folder: Path, world: World, *, n: int, seed: int) -> Held:
         LabelFileError: it holds no points that can be read.
     """
     from coreact.bench.generators.evaluation import Held
-    from coreact.train.branch.scripted import parts
+    from coreact.train.branch.scripted import splits
     from coreact.train.branch.visits import SETTINGS
     from coreact.train.points import read_points
 
@@ -152,8 +152,8 @@ def _collected(folder: Path, world: World, *, n: int, seed: int) -> Held:
             f"The points in {str(folder)!r} are of the world {other!r}, not of {world.name!r}.",
             remedy="Name their world with --world.",
         )
-    trained = {question.id for question in parts(world, n=len(world.questions), seed=seed).train}
-    if any(point.question_id in trained for point in found):
+    half = splits(world)
+    if any(half.get(point.question_id) == "train" for point in found):
         raise ConfigError(
             f"{str(folder)!r} holds questions to train on.",
             remedy="Collect the held-out ones with `coreact train collect --half dev`.",

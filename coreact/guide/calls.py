@@ -185,7 +185,7 @@ class ModelCalls:
         held, unheld = wanted.constraint, ""
         quiet = self._quiet(wanted)
         while True:
-            call = self._call(added, held)  # a miss of a replay is no failure of the model
+            call = self._call(wanted, held)  # a miss of a replay is no failure of the model
             log.append(call)
             try:
                 call.raise_recorded()
@@ -207,7 +207,7 @@ class ModelCalls:
         held, unheld = wanted.constraint, ""
         quiet = self._quiet(wanted)
         while True:
-            call = self._call(added, held)
+            call = self._call(wanted, held)
             log.append(call)
             try:
                 call.raise_recorded()
@@ -242,10 +242,10 @@ class ModelCalls:
     def _replays(self) -> bool:
         return self._tape is not None and self._tape.answers is not None
 
-    def _call(self, added: Sequence[AnyMessage], held: Constraint | None) -> _Call:
+    def _call(self, wanted: CallModel, held: Constraint | None) -> _Call:
         if self._tape is None:
             return _Call(key="", said=None)
-        texts = [str(message.text) for message in added]
+        texts = _texts(wanted)  # as the record has them, control tokens included
         constraint = None if held is None else held.model_dump(mode="json")
         key = self._tape.model_key(texts, self._options, constraint)
         return _Call(key=key, said=self._tape.said(key, texts))
@@ -290,7 +290,11 @@ class ModelCalls:
 
 
 def _added(wanted: CallModel) -> list[AnyMessage]:
-    return [injected(text) for text in (wanted.guidance, wanted.feedback) if text]
+    return [injected(text) for text in _texts(wanted)]
+
+
+def _texts(wanted: CallModel) -> list[str]:
+    return [text for text in (wanted.guidance, wanted.feedback) if text]
 
 
 def _unheld(error: Exception) -> str:

@@ -64,7 +64,7 @@ def _parted(feedback: Feedback) -> tuple[Feedback, list[Section]]:
     """What is asked for, in the rubric's words, and the reasons for it as data."""
     given: list[Demand | Advice] = [*feedback.demands, *feedback.causes]
     reasons = [
-        Section(f"w{at}", f"why this was asked for: {one.text}", one.reason, "")
+        Section(f"w{at}", f"why {at}, what was asked for and the reason", f"{one.text}\n{one.reason}", "")
         for at, one in enumerate(given, 1)
         if one.reason
     ]

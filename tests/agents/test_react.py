@@ -83,6 +83,11 @@ def test_agents_are_found_in_the_repository() -> None:
     assert callable(load_agent("react").build)
 
 
+@pytest.mark.parametrize("name", ["react", "deep_research"])
+def test_agents_on_the_server_get_no_tool_that_shows_nothing_new(name: str) -> None:
+    assert [one.name for one in load_agent(name)._tools()] == ["search"], "the gazetteer's passages are short"
+
+
 def test_an_unknown_agent_names_those_there_are() -> None:
     with pytest.raises(ConfigError, match="nobody") as caught:
         load_agent("nobody")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -28,6 +29,7 @@ from coreact.generate.fixed import FixedGenerator
 from coreact.rubric import ArgumentContains, Criterion, Rubric
 from coreact.testing import ScriptedModel, call
 from coreact.trace import Recorder, SQLiteTraceStore
+from coreact.train.branch.attempts import collect_attempts
 from coreact.train.branch.scripted import parts, splits
 from coreact.train.branch.visits import read_visits
 from coreact.train.points import read_points
@@ -211,6 +213,31 @@ def test_a_store_without_verdicts_is_told(run: Any, halved: dict[str, list[str]]
     assert "rejudge" in ended.exception.remedy
     human = run("--evaluator", "human", "--out", str(tmp_path / "human"))
     assert "'human'" in str(human.exception)
+
+
+def test_runs_that_cannot_be_read_are_told_and_not_called_unjudged(tmp_path: Path) -> None:
+    path = tmp_path / "traces.db"
+    record(path, ["Which song?"], *GOOD)
+    store = SQLiteTraceStore(path)
+    (whole,) = store.trajectories()
+    store.close()
+    step = whole.steps[0]
+    attempt = step.attempts[0].model_copy(update={"message": {"type": "ai", "data": "no object"}})
+    step = step.model_copy(update={"attempts": (attempt, *step.attempts[1:])})
+    odd = whole.model_copy(update={"steps": (step, *whole.steps[1:])})
+    found = asyncio.run(collect_attempts([odd], tmp_path / "points"))
+    assert (found.ended, found.visits) == ({"failed": 1}, 0)
+    assert "MessagesError" in next(iter(found.errors))
+
+
+def test_a_question_is_known_without_case_and_blanks(
+    run: Any, world: World, halved: dict[str, list[str]], tmp_path: Path
+) -> None:
+    question = halved["train"][0]
+    record(tmp_path / "traces.db", [question, f" {question.upper()}"], *GOOD)
+    assert run().exit_code == 0
+    ids = {one.question: one.id for one in world.questions}
+    assert {visit.question_id for visit in read_visits(tmp_path / "points")} == {ids[question]}
 
 
 def test_no_store_and_no_run_are_told(run: Any, tmp_path: Path) -> None:

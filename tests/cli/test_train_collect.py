@@ -165,7 +165,7 @@ def test_decisions_of_a_store_are_looked_at_anew(run: Any, world: Path, tmp_path
         system_prompt="Be brief.",
         middleware=[CoReActMiddleware(recorder=Recorder(store), step_budget=3, retries=0)],
     )
-    agent.invoke({"messages": [("user", "When was the founder of Tarn born?")]})
+    agent.invoke({"messages": [("user", "When was the FOUNDER of Tarn\nborn?")]})
     store.flush()
     store.close()
     ended = run("--store", str(path), "--json")

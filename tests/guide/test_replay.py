@@ -245,6 +245,25 @@ def test_heuristic_guidance_with_parallel_and_failing_calls_replays(rerun: Rerun
     )
 
 
+def test_a_run_recorded_before_control_tokens_were_taken_out_replays(
+    rerun: Rerun, tools: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls are known by what the record holds, not by how a version of ours shows it."""
+    rubric = Rubric(criteria=(Criterion(id="taste", text="As tasteful as `cp <filename>`."),))
+
+    def make(**given: Any) -> Any:
+        model = ScriptedModel(script=[call("search", query="gold"), "In the hills."])
+        judge = ScriptedJudge(lambda *_: "met")
+        guide = CoReActMiddleware(generator=ScriptedGenerator(rubric), judge=judge, **given)
+        return create_agent(model, tools.all, middleware=[guide])
+
+    with monkeypatch.context() as before:
+        before.setattr("coreact.host.messages.without_control_tokens", str)
+        recorded = rerun.record(make)
+    assert "<filename>" in recorded.steps[0].guidance
+    assert rerun(recorded, make)["messages"][-1].text == "In the hills."
+
+
 def test_equal_parallel_calls_get_their_own_results(rerun: Rerun) -> None:
     """The results come in another order than the calls, and differ."""
     numbers, others_done = itertools.count(1), threading.Semaphore(0)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
+from coreact.control_tokens import without_control_tokens
 from coreact.errors import MessagesError
 from coreact.rubric import ToolContract
 from coreact.trace.export.json_text import json_text
@@ -70,8 +71,8 @@ def chat_message(stored: Mapping[str, Any], arguments: Arguments = "object") -> 
 
 
 def user_message(text: str) -> Message:
-    """A message of the user with this text."""
-    return {"role": "user", "content": text}
+    """A message of ours with this text, without control tokens, as `host.messages.injected` sends it."""
+    return {"role": "user", "content": without_control_tokens(text)}
 
 
 def tool_schema(tool: ToolContract) -> dict[str, Any]:

@@ -8,7 +8,8 @@ turns, so a conversation goes by its first question.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from coreact.host.messages import SOURCE_KEY
 from coreact.trace.export.json_text import json_text
@@ -26,16 +27,22 @@ def dealt_by(trajectory: Trajectory) -> str:
     Raises:
         MessagesError: a message is none.
     """
-    for stored in trajectory.steps[0].prompt_added if trajectory.steps else ():
+    begun = trajectory.steps[0].prompt_added if trajectory.steps else ()
+    return next(users_said(begun), trajectory.run.question)
+
+
+def users_said(messages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What the user says in stored messages, in order, without what a middleware put there.
+
+    Raises:
+        MessagesError: a message is none.
+    """
+    for stored in messages:
         message = chat_message(stored)
-        if message["role"] != "user":
+        if message["role"] != "user" or SOURCE_KEY in (stored["data"].get("additional_kwargs") or {}):
             continue
-        marked = stored["data"].get("additional_kwargs") or {}
-        if SOURCE_KEY not in marked:  # else a middleware put it there
-            return (
-                message["content"] if isinstance(message["content"], str) else json_text(message["content"])
-            )
-    return trajectory.run.question
+        content = message["content"]
+        yield content if isinstance(content, str) else json_text(content)
 
 
 def split_of(task: str, splits: Sequence[tuple[str, float]], seed: int = 0) -> str:
@@ -48,8 +55,7 @@ def split_of(task: str, splits: Sequence[tuple[str, float]], seed: int = 0) -> s
         splits: names and shares, which add up to 1.
         seed: another one deals the tasks anew.
     """
-    folded = " ".join(task.casefold().split())
-    drawn = hashlib.sha256(f"{seed}\n{folded}".encode("utf-8", "surrogatepass")).digest()
+    drawn = hashlib.sha256(f"{seed}\n{folded(task)}".encode("utf-8", "surrogatepass")).digest()
     at = int.from_bytes(drawn[: _BITS // 8], "big") / 2**_BITS
     upper = 0.0
     for name, share in splits:
@@ -57,3 +63,8 @@ def split_of(task: str, splits: Sequence[tuple[str, float]], seed: int = 0) -> s
         if at < upper:
             return name
     return splits[-1][0]
+
+
+def folded(task: str) -> str:
+    """A task as it is compared with others: without case and blanks."""
+    return " ".join(task.casefold().split())

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from coreact.errors import ExportError
 from coreact.trace.export.labels import RUN
+from coreact.trace.export.splitting import folded
 from coreact.trace.records import Trajectory
 from coreact.train.branch.choice import Choice, asked_id
 from coreact.train.branch.collecting import Report, collect_routes, nothing_stored
@@ -94,8 +95,8 @@ async def collect_attempts(
         folder: where visits go; a collection that was interrupted goes on there.
         choice: which of the runs; None: all, held-out questions included.
         evaluator: whose judgements count: `run`, `human`, or the name or version of a later evaluator.
-        questions: ids of known questions by their text, so that points of one question belong together
-            wherever they come from.
+        questions: ids of known questions by their text (case and blanks aside), so that points of one
+            question belong together wherever they come from.
         report: is told what happens.
 
     Raises:
@@ -104,12 +105,12 @@ async def collect_attempts(
         ExportError: nothing in these runs was judged by the evaluator.
         StoreError: the store cannot be read, or the disk takes nothing more.
     """
-    known = questions or {}
+    known = {folded(text): key for text, key in (questions or {}).items()}
 
     def routes() -> Iterator[Route]:
         for trajectory in trajectories if choice is None else choice.of(trajectories):
             yield AttemptedRun(
-                trajectory, question_id=known.get(trajectory.run.question), evaluator=evaluator
+                trajectory, question_id=known.get(folded(trajectory.run.question)), evaluator=evaluator
             )
 
     settings: dict[str, object] = {
@@ -120,7 +121,7 @@ async def collect_attempts(
     done = await collect_routes(folder, settings, routes(), concurrency=1, report=report, choice=choice)
     if not done.questions:
         raise nothing_stored(choice)
-    if not done.visits and not set(done.passed_over) - {NOTHING_JUDGED}:
+    if not done.visits and not done.errors and not set(done.passed_over) - {NOTHING_JUDGED}:
         raise ExportError(
             f"No step of {done.questions} stored runs was judged by {evaluator!r}.",
             remedy="Run agents with a rubric generator, or judge the runs with `coreact trace rejudge`"

@@ -1,11 +1,11 @@
 """Which stored runs may be collected from: those whose question is not held out for measuring.
 
 A store holds whatever was run, questions that a generator is measured on too. A run belongs to a half by its
-question, so all runs of a question and all turns of a conversation lie on one side:
+question, so all runs of a question lie on one side, and no run to train on holds a question that is held out:
 
 - a question of a known world belongs where `parts` puts it (`scripted.splits`), compared without case and
-  blanks; whether the run asked it or its conversation began with it. If both are known, one that is held out
-  counts;
+  blanks; whether the run asked it or the user asked it earlier in its conversation, which prompts hold. If
+  several are known, one that is held out counts;
 - any other goes by the hash of what the conversation began with, one in five is held out. Exports deal their
   runs by the same hash (`coreact.trace.export.splitting`), so what is held out here is in no `train` split of
   theirs with a share of up to 0.8.
@@ -18,11 +18,12 @@ that they belong together. Nothing is read but the runs given, and nothing is co
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 
 from coreact.errors import ConfigError, MessagesError
 from coreact.rubric.canonical import text_digest
-from coreact.trace.export.splitting import dealt_by, split_of
+from coreact.trace.export.splitting import dealt_by, folded, split_of, users_said
 from coreact.trace.records import Trajectory
 from coreact.train.branch.scripted import splits
 from coreact.worlds import Split, World
@@ -75,15 +76,15 @@ class Choice:
         for world in worlds:
             split = splits(world)
             for question in world.questions:
-                key = _folded(question.question)
+                key = folded(question.question)
                 if self._known.get(key) != "dev":
                     self._known[key] = split[question.id]
 
     def half_of(self, trajectory: Trajectory) -> Split:
         """The half that a run belongs to; asked of runs in order, since a fork may follow its parent."""
-        run, begun = trajectory.run, begun_with(trajectory)
-        known = {self._known.get(_folded(text)) for text in (run.question, begun)} - {None}
-        held_out = "dev" in known if known else split_of(begun, SHARES) == "dev"
+        run = trajectory.run
+        known = {self._known.get(folded(text)) for text in (run.question, *_asked(trajectory))} - {None}
+        held_out = "dev" in known if known else split_of(begun_with(trajectory), SHARES) == "dev"
         if held_out or run.parent in self._held_out:
             self._held_out.add(run.id)
             return "dev"
@@ -102,5 +103,11 @@ class Choice:
                 self.left_out += 1
 
 
-def _folded(text: str) -> str:
-    return " ".join(text.casefold().split())
+def _asked(trajectory: Trajectory) -> list[str]:
+    """What users said in the prompts of a run, as far as its messages can be read."""
+    said: list[str] = []
+    with suppress(MessagesError, RecursionError):
+        for step in trajectory.steps:
+            for text in users_said(step.prompt_added):
+                said.append(text)  # one by one, so that what stands before an unreadable one counts
+    return said

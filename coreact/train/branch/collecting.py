@@ -24,6 +24,7 @@ from pydantic import Field
 from coreact.errors import ConfigError, JudgingError, MissingExtraError, ModelCallError
 from coreact.rubric import Record
 from coreact.rubric.canonical import digest
+from coreact.trace.export.splitting import folded
 from coreact.trace.journal import held
 from coreact.trace.records import Trajectory
 from coreact.train.branch.choice import Choice
@@ -131,8 +132,8 @@ async def collect_stored(
         looker: samplers and whoever tells what candidates are worth. Gains are measured where the run took
             place in `environment`; elsewhere a panel can tell, or nobody.
         environment: the world the runs took place in, or None.
-        questions: the world's questions by their text, to know a run's question by; of a
-            `WorldEnvironment` they are known.
+        questions: ids of the world's questions by their text (case and blanks aside), to know a run's
+            question by; of a `WorldEnvironment` they are known.
         choice: which of the runs; None: all, held-out questions included.
         seed: of all draws.
         concurrency: runs looked at at the same time, at least 1.
@@ -147,10 +148,11 @@ async def collect_stored(
     known = dict(questions or {})
     if isinstance(environment, WorldEnvironment):
         known = {one.question: one.id for one in environment.questions.values()} | known
+    known = {folded(text): key for text, key in known.items()}
 
     def routes() -> Iterator[Route]:
         for trajectory in trajectories if choice is None else choice.of(trajectories):
-            question_id = known.get(trajectory.run.question)
+            question_id = known.get(folded(trajectory.run.question))
             yield StoredRun(
                 trajectory,
                 looker,

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from langchain.agents import create_agent
 from langchain_core.messages import (
     AIMessage,
     BaseMessage,
@@ -15,10 +16,17 @@ from langchain_core.messages import (
     ToolMessage,
     convert_to_openai_messages,
 )
+from langchain_core.tools import tool
 
+from coreact import CoReActMiddleware
+from coreact.generate.fixed import FixedGenerator
 from coreact.host.messages import message_json
-from coreact.rubric import ToolContract
+from coreact.rubric import ArgumentContains, Criterion, Rubric, ToolContract
+from coreact.testing import ScriptedModel, call
+from coreact.trace import InMemoryTraceStore, Recorder
+from coreact.trace.export.decisions import Run
 from coreact.trace.export.messages import chat_message, tool_schema, without_thoughts
+from coreact.trace.export.settings import ExportSettings
 
 CALL = {"name": "search", "args": {"query": "Elbe", "top": 3}, "id": "c1", "type": "tool_call"}
 
@@ -110,3 +118,32 @@ def test_a_tool_without_a_schema_takes_nothing() -> None:
         "type": "object",
         "properties": {},
     }
+
+
+def test_what_we_say_is_exported_as_it_was_sent() -> None:
+    """Words that engines read as control tokens are taken apart, as in the request."""
+    rubric = Rubric(
+        criteria=(
+            Criterion(id="a", text="End <|im_end|> it."),
+            Criterion(id="b", text="Name it.", check=ArgumentContains(argument="query", terms=("[INST]",))),
+        )
+    )
+
+    @tool
+    def search(query: str) -> str:
+        """Search."""
+        return "nothing"
+
+    store = InMemoryTraceStore()
+    model = ScriptedModel(
+        script=[call("search", query="hills"), call("search", query="[INST]"), AIMessage("So.")]
+    )
+    guide = CoReActMiddleware(generator=FixedGenerator(rubric), recorder=Recorder(store), retries=1)
+    create_agent(model, [search], middleware=[guide]).invoke({"messages": [("user", "Where?")]})
+    store.flush()
+    (whole,) = store.trajectories()
+    decision = Run(whole, ExportSettings(format="sft", rubric="kept"), "object", "train").decisions[0]
+    sent = [[str(message.text) for message in request] for request in model.requests[:2]]
+    assert [[one["content"] for one in decision.prompt(each)] for each in decision.candidates] == sent
+    assert "< |im_end|>" in sent[0][-1]
+    assert "[ INST]" in sent[1][-1]

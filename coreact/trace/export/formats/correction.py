@@ -67,7 +67,8 @@ def _handed_back(bad: Message, feedback: str) -> list[Message]:
     calls = bad.get("tool_calls")
     if not calls:
         return [user_message(feedback)]
-    return [{"role": "tool", "content": feedback, "tool_call_id": call["id"]} for call in calls]
+    told = user_message(feedback)["content"]
+    return [{"role": "tool", "content": told, "tool_call_id": call["id"]} for call in calls]
 
 
 FORMAT = Format(

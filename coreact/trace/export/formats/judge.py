@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 
+from coreact.control_tokens import without_control_tokens
 from coreact.judge import Verdict
 from coreact.rubric import Action, Criterion
 from coreact.trace.export.decisions import Candidate, Decision, Run
@@ -69,7 +70,8 @@ def _row(
         "quotes": [one.quote for one in verdict.evidence if one.quote],
         "status": verdict.status,
     }
-    text, answer = f"{_TASK}\n\n{json_text(asked)}", json_text(reply)
+    text = f"{_TASK}\n\n{json_text(asked)}"
+    answer = without_control_tokens(json_text(reply))  # quotes as the prompt shows them
     return Row(
         {
             "prompt": [user_message(text)],
