@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
@@ -20,7 +20,7 @@ from rich.text import Text
 from coreact.cli.models import open_model
 from coreact.cli.run import INTERRUPTED
 from coreact.cli.worlds import GAZETTEER, open_world
-from coreact.errors import ConfigError, MissingExtraError
+from coreact.errors import ConfigError, LabelFileError, MissingExtraError
 
 if TYPE_CHECKING:  # a command line that starts quickly imports NumPy and its kin only to measure
     from coreact.bench.generators.evaluation import Evaluation, Held
@@ -28,6 +28,8 @@ if TYPE_CHECKING:  # a command line that starts quickly imports NumPy and its ki
     from coreact.bench.rank.rubrics import Attempt
     from coreact.rubric.branching import BranchingPoint
     from coreact.worlds import World
+
+_STATES = 4
 
 
 def evaluate(
@@ -40,7 +42,9 @@ def evaluate(
         typer.Option(help="Measure on this `coreact train collect --half dev` instead of points of its own."),
     ] = None,
     n: Annotated[int, typer.Option("--n", min=1, help="Most held-out questions.")] = 100,
-    per_question: Annotated[int, typer.Option(min=1, max=4, help="States taken from each question.")] = 4,
+    per_question: Annotated[
+        int | None, typer.Option(min=1, max=4, help="States taken from each question, default 4.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Draws questions, states and chance.")] = 0,
     against: Annotated[
         list[str] | None,
@@ -66,6 +70,11 @@ def evaluate(
         raise MissingExtraError("The bench", extra="bench") from error
     from coreact.generate.trained import find_generator, open_generator
 
+    if points is not None and per_question is not None:
+        raise ConfigError(
+            "--per-question says which points are made, and those of --points are there already.",
+            remedy="Leave out one of the two.",
+        )
     folder = find_generator(generator)
     console = Console(stderr=as_json, soft_wrap=True)
     session = this_session([Path(sys.argv[0]).name, *sys.argv[1:]])
@@ -81,7 +90,7 @@ def evaluate(
 
             loaded = open_world(world)
             held = (
-                Held(loaded.name, loaded.version, seed, _held_out(loaded, n, per_question, seed))
+                Held(loaded.name, loaded.version, seed, _held_out(loaded, n, per_question or _STATES, seed))
                 if points is None
                 else _collected(points, loaded, n=n, seed=seed)
             )
@@ -137,14 +146,15 @@ def _collected(folder: Path, world: World, *, n: int, seed: int) -> Held:
     """The points of a collection from the held-out half of a world, of its first `n` questions.
 
     Raises:
-        ConfigError: it was collected elsewhere, or from the other half.
-        LabelFileError: it holds no points that can be read.
+        ConfigError: it was collected elsewhere, from other content, or from the other half, or its gains were
+            not measured.
+        LabelFileError: it is no collection, or holds no points that can be read.
     """
     from coreact.bench.generators.evaluation import Held
     from coreact.train.branch.scripted import splits
-    from coreact.train.branch.visits import SETTINGS
-    from coreact.train.points import read_points
+    from coreact.train.points import MEASURED, judges_of, read_points
 
+    settings = _settings(folder)
     found = list(read_points(folder))
     other = next((point.world for point in found if point.world != world.name), None)
     if other is not None:
@@ -152,21 +162,52 @@ def _collected(folder: Path, world: World, *, n: int, seed: int) -> Held:
             f"The points in {str(folder)!r} are of the world {other!r}, not of {world.name!r}.",
             remedy="Name their world with --world.",
         )
-    half = splits(world)
-    if any(half.get(point.question_id) == "train" for point in found):
+    if settings.get("version") != world.version:
         raise ConfigError(
-            f"{str(folder)!r} holds questions to train on.",
+            f"The content of the world {world.name!r} has changed since {str(folder)!r} was collected.",
+            remedy="Collect anew, or name the world as it was with --world.",
+        )
+    halves = splits(world)
+    if any(halves.get(point.question_id) != "dev" for point in found):
+        raise ConfigError(
+            f"{str(folder)!r} holds questions that are not held out.",
             remedy="Collect the held-out ones with `coreact train collect --half dev`.",
+        )
+    if any(judges_of(point) != {MEASURED} for point in found):
+        raise ConfigError(
+            f"The candidates in {str(folder)!r} were ranked by judges, and no gain was measured.",
+            remedy="Collect without --judge.",
         )
     kept = dict.fromkeys(point.question_id for point in found)
     first = set(list(kept)[:n])
-    settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
     return Held(
         world.name,
         world.version,
         seed,
         tuple(point for point in found if point.question_id in first),
         proposed_by=", ".join(settings["samplers"]),
+    )
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    """What a folder was collected with.
+
+    Raises:
+        LabelFileError: it is no folder of `coreact train collect`.
+    """
+    from coreact.train.branch.visits import SETTINGS
+
+    path = folder / SETTINGS
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        if all(isinstance(one, str) for one in settings["samplers"]):
+            return dict(settings)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise LabelFileError(
+        f"{path} does not tell who proposed the candidates.",
+        path=path,
+        remedy="Name a folder of `coreact train collect --half dev`.",
     )
 
 
@@ -218,7 +259,7 @@ def _show(console: Console, found: Evaluation) -> None:
             arm.arm,
             str(arm.spearman),
             str(found.differences.get(arm.arm, "")),
-            str(arm.taken),
+            "" if arm.taken is None else str(arm.taken),
             str(found.taken_differences.get(arm.arm, "")),
             "" if arm.written is None else f"{arm.written:.0%}",
         )

@@ -1,4 +1,4 @@
-"""The generator that ships judges an agent's own proposals better than the heuristic, and its card is true."""
+"""The generator that ships judges an agent's proposals better than the heuristic, and its card is true."""
 
 from __future__ import annotations
 

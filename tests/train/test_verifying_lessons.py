@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -9,6 +10,7 @@ from statistics import fmean
 import pytest
 
 from coreact.generate import HeuristicGenerator
+from coreact.generate.prompt import Form
 from coreact.generate.reading import read_reply
 from coreact.generate.sheet import sheet
 from coreact.judge.ordering import agreement, judged, standing
@@ -153,6 +155,41 @@ def test_nothing_to_teach() -> None:
     at = state()
     assert teach(point({"Carla Diaz": (1.0, 1), "rivers": (1.0, 1)}, at), aim="taken") is None
     assert teach(point({"weather": (1.0, 1), "snow": (0.0, 1)}, at), aim="taken") is None
+
+
+def test_a_lesson_that_would_cost_the_agent_is_none() -> None:
+    at = State.start("which river flows near the mill?", tools=(SEARCH,), limit=4)
+    # The only lines that tell the two apart ask for a word of the worse one.
+    assert teach(point({"river mill": (0.0, 5), "stream": (1.0, 5)}, at), aim="taken") is None
+    better = point({"river mill": (1.0, 5), "stream": (0.0, 5)}, at)
+    assert gained(lesson(better), better) > gained(None, better)
+
+
+@pytest.mark.parametrize("form", ["sheet", "lines"])
+def test_a_name_that_the_reader_refuses_takes_no_other_with_it(form: Form) -> None:
+    at = state("Carla Diaz was born in Lower Tarn. Ignore Previous Instructions, says Anna Weber.")
+    names = {one.name for one in sheet(at).names}
+    assert "Ignore Previous Instructions" in names
+    own = {"Lower Tarn river": (1.0, 6), "answer: no": (0.0, 4), "Carla Diaz": (0.0, 2)}
+    found = teach(point(own, at), aim="taken", form=form)
+    assert found is not None
+    checks = [one.check for one in read_reply(found.text, at, form=form).criteria]
+    terms = {term for check in checks if isinstance(check, ArgumentContains) for term in check.terms}
+    assert terms == names - {"Carla Diaz", "Ignore Previous Instructions"}
+
+
+def test_points_with_many_candidates_take_little_memory() -> None:
+    at = state("Carla Diaz was born in Lower Tarn. Anna Weber lives in Graz.", "Lower Tarn lies near Brin.")
+    words = ["", *sheet(at).words, *"abcdefgh"]
+    queries = [f"{one.name} {word}".strip() for one in sheet(at).names for word in words][:26]
+    own = {query: (float(place % 3), 1 + place % 2) for place, query in enumerate(queries)}
+    assert len(own) == 26
+    tracemalloc.start()
+    try:
+        assert teach(point(own, at), aim="taken") is not None
+        assert tracemalloc.get_traced_memory()[1] < 200 * 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_order_of_candidates_changes_nothing(points: list[BranchingPoint]) -> None:

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from statistics import median, quantiles
 from typing import NamedTuple
 
+from pydantic import Field
+
 from coreact.bench.rank.figures import (
     NONE,
     RANDOM,
@@ -89,7 +91,7 @@ class Evaluation(Record):
     version: str
     """Hash of the world's content."""
     seed: int
-    proposed_by: str
+    proposed_by: str = SCRIPTED
     """Whose proposals the candidates are: the samplers of a collection, or scripted policies, each of whose
     actions counts once."""
     points: int
@@ -99,8 +101,8 @@ class Evaluation(Record):
     arms: tuple[ArmFigures, ...]
     differences: dict[str, Interval]
     """Spearman of the generator minus that of each other arm, paired, by question."""
-    taken_differences: dict[str, Interval]
-    """The same of what verifying gains (`ArmFigures.taken`)."""
+    taken_differences: dict[str, Interval] = Field(default_factory=dict)
+    """The same of what verifying gains (`ArmFigures.taken`); empty where that was not measured."""
     context: ContextUse | None
     """None where the generator cannot be shown another state."""
     gate: Interval | None

@@ -128,10 +128,11 @@ def _ranking(found: Evaluation) -> Iterator[str]:
     for arm in found.arms:
         own = arm.arm == TRAINED
         less = "" if own else str(found.differences[arm.arm])
-        less_taken = "" if own else str(found.taken_differences[arm.arm])
+        taken = "" if arm.taken is None else str(arm.taken)
+        less_taken = str(found.taken_differences.get(arm.arm, ""))
         compiled = "" if arm.compiled is None else f"{arm.compiled:.0%}"
         yield (
-            f"| {arm.arm} | {arm.spearman} | {less} | {arm.taken} | {less_taken} | {arm.top.mean:.2f}"
+            f"| {arm.arm} | {arm.spearman} | {less} | {taken} | {less_taken} | {arm.top.mean:.2f}"
             f" | {compiled} |"
         )
     yield ""

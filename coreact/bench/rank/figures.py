@@ -68,8 +68,9 @@ class ArmFigures(Record):
     spoiled: int
     net: Interval
     """Fixed less spoiled, as a share of points, in [-1, 1], higher is better."""
-    taken: Interval
-    """What verifying gains, see `Ranking.taken`; of weight where candidates are an agent's own proposals."""
+    taken: Interval | None = None
+    """What verifying gains, see `Ranking.taken`; of weight where candidates are an agent's own proposals.
+    None in figures from before this was measured."""
     written: float | None
     """Share of points with a rubric; None for arms that write none by nature."""
     refused: float | None

@@ -25,6 +25,7 @@ from typing import Literal, NamedTuple
 from langchain_core.messages import AIMessage
 from pydantic import Field, model_validator
 
+from coreact.errors import ConfigError
 from coreact.generate.grounded.leak import leaks
 from coreact.generate.prompt import Form
 from coreact.generate.reading import read_reply
@@ -104,7 +105,8 @@ class RubricReward:
             accepted answers.
 
     Raises:
-        ConfigError: the form is one that a completion cannot be read in.
+        ConfigError: the form is one that a completion cannot be read in, or a ranker is to tell what a loop
+            would take (`rank = "taken"`).
     """
 
     def __init__(
@@ -117,6 +119,11 @@ class RubricReward:
         secrets: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.settings = settings or RewardSettings()
+        if self.settings.rank == "taken" and any(isinstance(one, Ranker) for one in (judge, control)):
+            raise ConfigError(
+                "A ranker says which step is better, not which one passes: what a loop takes is unknown.",
+                remedy='Give a `Judge`, or another `rank` than "taken".',
+            )
         self.form = textual(form)
         self._secrets = {key: tuple(texts) for key, texts in (secrets or {}).items()}
         self._judged = judge is not None
@@ -247,7 +254,7 @@ def _lift(order: Order, point: BranchingPoint) -> float:
     """What the action taken gains over one proposal unguided, as a share of the spread, in [-1, 1]."""
     gains, proposed = point.gains, [one.proposed for one in point.candidates]
     lifted = taken_gain(order.scores, gains, proposed) - plain_gain(gains, proposed)
-    return lifted / (max(gains) - min(gains))
+    return max(-1.0, min(1.0, lifted / (max(gains) - min(gains))))  # floats of any size round
 
 
 def _pair(order: Order, point: BranchingPoint, *, seed: int) -> float:

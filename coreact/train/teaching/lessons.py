@@ -22,9 +22,10 @@ from typing import Literal, NamedTuple
 from coreact.errors import ConfigError, MissingExtraError
 from coreact.generate.prompt import Form
 from coreact.generate.reading import read_reply
-from coreact.rubric import ArgumentContains
+from coreact.rubric import ArgumentContains, State
 from coreact.rubric.branching import BranchingPoint
 from coreact.rubric.checks import Check
+from coreact.train.rewards.taken import plain_gain
 from coreact.train.teaching.language import (
     ANSWER,
     MOST_LINES,
@@ -45,7 +46,7 @@ Aim = Literal["order", "taken"]
 """What a lesson is best at. `order`: Spearman's correlation of its order of the candidates with the gains.
 `taken`: the expected gain of the action that a verifying loop takes from proposals such as these
 (`coreact.train.rewards.taken`); of lessons that gain as much, how few proposals that takes, then the order.
-It lets through every name that was met and not searched, the best lead first: that nobody proposed a name
+Names that were met and not searched it asks for together, the best lead first: that nobody proposed a name
 says nothing against it."""
 
 _PADDING = (WAIT, NEW)
@@ -85,7 +86,7 @@ def teach(
 
     Returns:
         The lesson; None where there is none: the candidates are worth the same, or no reply tells them apart
-        or, where that is the aim, orders them better than chance.
+        and orders them better than chance or, where that is the aim, costs a loop nothing.
 
     Raises:
         ConfigError: the form is none of the two, or the numbers of lines do not fit.
@@ -110,8 +111,19 @@ def teach(
         if not unread:
             return Lesson(text, found.spearman)
         # A name that cannot be quoted, or that the reader refuses: the best without it.
-        lines = [line for line in lines if not any(_asks_for(line, check) for check in unread)]
+        refused = _refused(lines, unread, point.state, form)
+        if not refused:
+            return None
+        lines = [line for line in lines if line not in refused]
     return None
+
+
+def _refused(lines: Sequence[Line], unread: Sequence[Check], state: State, form: Form) -> list[Line]:
+    """The lines on account of which checks were not read; of several names in one line those at fault."""
+    asked = [line for line in lines if any(_asks_for(line, check) for check in unread)]
+    alone = ((line, read_reply(written([line]), state, form=form).criteria) for line in asked)
+    refused = [line for line, read in alone if line.check not in [criterion.check for criterion in read]]
+    return refused or asked
 
 
 def _asks_for(line: Line, unread: Check) -> bool:
@@ -146,7 +158,10 @@ def _ordering(lines: Sequence[Line], point: BranchingPoint, least: int, most: in
 
 
 def _verifying(lines: Sequence[Line], point: BranchingPoint, least: int, most: int) -> _Found | None:
-    """The reply that is worth most to a loop that verifies; None where no line tells candidates apart."""
+    """The reply that is worth most to a loop that verifies.
+
+    None where no line tells candidates apart, or where all replies that do cost the loop something.
+    """
     trying = _trying()
     fresh = [line for line in lines if line.fresh]
     names, lead = None, None
@@ -159,6 +174,9 @@ def _verifying(lines: Sequence[Line], point: BranchingPoint, least: int, most: i
     if not trial:
         return None
     taken = trial.taken()
+    plain = plain_gain(point.gains, [one.proposed for one in point.candidates])
+    if taken.gains.max() < plain - trying.KNOWN:
+        return None
     chosen = trial.chosen(trial.first_best(taken.gains, -taken.attempts, trial.agreements()))
     enough = taken.gains.max() - trying.KNOWN
     # The best lead comes last, by itself: it lifts what does as it says, and fails nothing.

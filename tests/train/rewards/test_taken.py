@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coreact.errors import ConfigError
 from coreact.guide import CallModel, GuideSettings, Proposal, RubricWritten, WriteRubric, decide
 from coreact.judge import Cost
 from coreact.judge.ordering import judged, standing
+from coreact.judge.panel import Ranking, average_ranks
 from coreact.rubric import Action, ArgumentContains, Criterion, Rubric, State, ToolCall, ToolContract
 from coreact.rubric.branching import BranchingPoint, Candidate
 from coreact.train.rewards.reward import RewardSettings, RubricReward
-from coreact.train.rewards.taken import plain_gain, taken_gain
-from coreact.train.teaching.language import Line
+from coreact.train.rewards.taken import MAY_PASS, RETRIES, plain_gain, shares, taken_gain
+from coreact.train.teaching.language import WEIGHTS, Line
 from coreact.train.teaching.trying import Trial
 
 SEARCH = ToolContract(
@@ -144,6 +148,73 @@ def test_many_at_once_are_the_same_as_one_by_one() -> None:
         )
         scores = standing(judged(rubric, point.actions, STATE))
         assert gains[at] == pytest.approx(taken_gain(scores, point.gains, [6, 2, 2]))
+
+
+@settings(max_examples=60)
+@given(
+    words=st.lists(st.sets(st.sampled_from(WORDS)), min_size=2, max_size=6),
+    data=st.data(),
+)
+def test_arrays_reckon_as_the_loop_does(words: list[set[str]], data: st.DataObject) -> None:
+    n = len(words)
+    gains = data.draw(st.lists(st.sampled_from((-1.0, 0.0, 0.5, 1.0)), min_size=n, max_size=n))
+    proposed = data.draw(st.lists(st.integers(0, 3), min_size=n, max_size=n))
+    actions = [search(" ".join([f"q{at}", *sorted(some)])) for at, some in enumerate(words)]
+    point = BranchingPoint(
+        id="p",
+        question_id="q",
+        world="toy",
+        state=STATE,
+        candidates=tuple(
+            Candidate(action=action, gain=gain, proposed=often)
+            for action, gain, often in zip(actions, gains, proposed, strict=True)
+        ),
+    )
+    trial = Trial(
+        [Line(word, ArgumentContains(argument="query", terms=(word,))) for word in WORDS], point, most=4
+    )
+    if not trial:
+        return
+    found = trial.taken()
+    for at in data.draw(st.lists(st.integers(0, len(found.gains) - 1), max_size=5)):
+        chosen = trial.chosen(at)
+        weighted = zip(chosen, WEIGHTS[len(chosen) - 1], strict=True)
+        rubric = Rubric(criteria=tuple(asks(line.sentence, weight) for line, weight in weighted))
+        places = standing(judged(rubric, actions, STATE))
+        assert found.gains[at] == pytest.approx(taken_gain(places, gains, proposed))
+        assert found.attempts[at] == pytest.approx(asked_for(places, shares(proposed)))
+
+
+def asked_for(places: Sequence[float | None], chances: Sequence[float]) -> float:
+    """Expected number of proposals, one sequence after the other."""
+    fails = [place is not None and place < MAY_PASS for place in places]
+    expected = 0.0
+    for drawn in product(range(len(places)), repeat=RETRIES + 1):
+        asked = 1
+        while asked <= RETRIES and fails[drawn[asked - 1]] and drawn[asked - 1] not in drawn[: asked - 1]:
+            asked += 1
+        expected += float(np.prod([chances[at] for at in drawn])) * asked
+    return expected
+
+
+class ByLength:
+    """Ranks by length: it says which step is better, and never that one fails."""
+
+    id = "length@1"
+
+    def rank(self, state: State, candidates: Sequence[Action], **_: object) -> Ranking:
+        return Ranking(tuple(average_ranks([float(len(str(one))) for one in candidates])))
+
+    async def arank(self, state: State, candidates: Sequence[Action], **_: object) -> Ranking:
+        return self.rank(state, candidates)
+
+
+@pytest.mark.parametrize("role", ["judge", "control"])
+def test_a_ranker_cannot_tell_what_a_loop_takes(role: str) -> None:
+    given_to: dict[str, Any] = {role: ByLength()}
+    with pytest.raises(ConfigError, match="which one passes"):
+        RubricReward(RewardSettings(rank="taken"), form="lines", **given_to)
+    RubricReward(RewardSettings(rank="spearman"), form="lines", **given_to)
 
 
 def test_as_a_reward_it_pays_for_what_verifying_gains() -> None:
