@@ -65,7 +65,8 @@ def sft_rows(
         least: fewest lines of a reply.
         most: most lines of a reply.
         aim: what a reply is best at.
-        least_spearman: agreement of a reply with the gains, in [0, 1], below which it is not taught.
+        least_spearman: agreement of a reply with the gains, in [0, 1], below which it is not taught; counts
+            where the order is the aim.
         left: counts what became no row.
 
     Raises:
@@ -74,7 +75,7 @@ def sft_rows(
     counted = Counter() if left is None else left
     for point in _with_contrast(points, counted):
         lesson = teach(point, form=form, least=least, most=most, aim=aim)
-        if lesson is None or lesson.spearman < least_spearman:
+        if lesson is None or (aim == "order" and lesson.spearman < least_spearman):
             counted["no_lesson" if lesson is None else "weak_lesson"] += 1
         else:
             yield {**_row(point, form), "completion": _said(lesson.text)}
