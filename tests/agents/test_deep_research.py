@@ -700,7 +700,7 @@ def test_the_factories_of_the_server_build_agents_that_run(
     monkeypatch.setattr(agent, "_model", lambda name: model)
     out = once(getattr(agent, name)({"configurable": {"model": "provider:some"}}))
     assert out["outcome"]["status"] == "declined"
-    assert {bound["function"]["name"] for bound in model.bound} == {"search", "read"}
+    assert {bound["function"]["name"] for bound in model.bound} == {"search"}
     assert ("coreact" in out) == (name == "guided_graph")
 
 

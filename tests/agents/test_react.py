@@ -133,7 +133,7 @@ def test_the_graphs_of_the_server_build_and_run(name: str, monkeypatch: pytest.M
     assert asked == ["provider:some"]
     out = graph.invoke({"messages": [("user", "Who?")]})
     assert out["messages"][-1].text == "Nobody knows."
-    assert {bound["function"]["name"] for bound in model.bound} == {"search", "read"}
+    assert {bound["function"]["name"] for bound in model.bound} == {"search"}
     assert ("coreact" in out) == ("guided" in name)
 
 
