@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from coreact_tools import corpus_tools
+from coreact_tools import corpus_tools, searching_tools
 from typer.testing import CliRunner
 
 from coreact.cli.train import train_app
@@ -124,9 +124,8 @@ def test_a_card_says_what_was_measured() -> None:
 
 def test_the_tools_are_those_of_the_demo() -> None:
     """`coreact run` on the gazetteer offers `search` alone, as most demonstrations do."""
-    from coreact.cli.run import _tools
-
     world = held_out_world()
-    assert [tool.name for tool in _tools(world)] == [
-        tool.name for tool in corpus_tools(Corpus(world.passages))[:1]
+    corpus = Corpus(world.passages)
+    assert [tool.name for tool in searching_tools(corpus, world.passages)] == [
+        tool.name for tool in corpus_tools(corpus)[:1]
     ]
