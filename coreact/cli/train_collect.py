@@ -33,10 +33,10 @@ if TYPE_CHECKING:  # a command line that starts quickly imports LangChain only t
     from coreact.worlds import World
 
 _QUESTIONS = 100
+"""Questions of a live collection, unless told otherwise."""
 
 IDEAL = "ideal"
 """The scripted searcher that knows the proof, as a teacher."""
-
 
 _LIVE = {"roll_in": "--roll-in", "beta": "--beta", "steps": "--steps"}
 """Options that say what a live run does next; a stored run did what it did."""

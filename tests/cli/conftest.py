@@ -186,3 +186,62 @@ def check_complaint(ended: Ended, *, code: int, remedy: str) -> str:
 @pytest.fixture
 def complaint() -> Callable[..., str]:
     return check_complaint
+
+
+TOWNS = ("Bergen", "Lyon", "Quito", "Osaka", "Accra", "Perth", "Tarn", "Brenna", "Malmo", "Turin")
+
+
+@pytest.fixture
+def write_towns() -> Callable[..., Path]:
+    """Writes a small world into a folder: who founded which town, and where the founder was born."""
+
+    def written(folder: Path, *, towns: int = len(TOWNS), founded: str = "founded") -> Path:
+        passages = [
+            row
+            for at, town in enumerate(TOWNS[:towns])
+            for founder in [f"Ada {town}son"]
+            for row in (
+                {"id": f"t{at}", "title": town, "text": f"{town} was {founded} by {founder}."},
+                {
+                    "id": f"f{at}",
+                    "title": f"Ada {town}son",
+                    "text": f"Ada {town}son was born in {1500 + at}.",
+                },
+            )
+        ]
+        questions = [
+            {
+                "id": f"q{at}",
+                "question": f"When was the founder of {town} born?",
+                "answer": str(1500 + at),
+                "supporting_ids": [f"t{at}", f"f{at}"],
+            }
+            for at, town in enumerate(TOWNS[:towns])
+        ]
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, rows in (("passages", passages), ("questions", questions)):
+            lines = "".join(json.dumps(row) + "\n" for row in rows)
+            (folder / f"{name}.jsonl").write_text(lines, encoding="utf-8")
+        return folder
+
+    return written
+
+
+@pytest.fixture
+def killing() -> str:
+    """The command line as a program that is killed after so many journal lines (its first argument)."""
+    return """
+import os, signal, sys
+from coreact.trace.journal import Journal
+add, left = Journal.add, [int(sys.argv.pop(1))]
+def dying(self, record):
+    if not left[0]:
+        with self.path.open("a") as file:
+            file.write('{"question_id": "q')
+        os.kill(os.getpid(), signal.SIGKILL)
+    left[0] -= 1
+    add(self, record)
+Journal.add = dying
+from coreact.cli.main import main
+main()
+"""

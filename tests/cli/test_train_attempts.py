@@ -122,7 +122,7 @@ def test_attempts_of_training_questions_become_points(
 
 
 def test_the_points_are_those_of_the_library_and_can_be_trained_on(
-    run: Any, halved: dict[str, list[str]], tmp_path: Path
+    run: Any, killing: str, halved: dict[str, list[str]], tmp_path: Path
 ) -> None:
     path = tmp_path / "traces.db"
     record(path, [*halved["train"], "Which song was sung last?"], *GOOD)
@@ -145,7 +145,7 @@ def test_the_points_are_those_of_the_library_and_can_be_trained_on(
 
 
 def test_the_other_half_and_no_more_runs_than_asked_for(
-    run: Any, halved: dict[str, list[str]], tmp_path: Path
+    run: Any, killing: str, halved: dict[str, list[str]], tmp_path: Path
 ) -> None:
     record(tmp_path / "traces.db", [*halved["train"], *halved["dev"]], *GOOD)
     dev = run("--half", "dev", "--n", "3", "--out", str(tmp_path / "dev"), "--json")
@@ -171,31 +171,14 @@ def test_runs_that_are_new_are_added(run: Any, halved: dict[str, list[str]], tmp
     assert (tmp_path / "whole" / "visits.jsonl").read_bytes() == after
 
 
-KILLING = """
-import os, signal, sys
-from coreact.trace.journal import Journal
-add, left = Journal.add, [int(sys.argv.pop(1))]
-def dying(self, record):
-    if not left[0]:
-        with self.path.open("a") as file:
-            file.write('{"question_id": "q')
-        os.kill(os.getpid(), signal.SIGKILL)
-    left[0] -= 1
-    add(self, record)
-Journal.add = dying
-from coreact.cli.main import main
-main()
-"""
-
-
 def test_a_killed_command_goes_on_to_the_same_bytes(
-    run: Any, halved: dict[str, list[str]], tmp_path: Path
+    run: Any, killing: str, halved: dict[str, list[str]], tmp_path: Path
 ) -> None:
     path, whole, killed = tmp_path / "traces.db", tmp_path / "whole", tmp_path / "killed"
     record(path, halved["train"], *GOOD)
     assert run("--out", str(whole)).exit_code == 0
     given = ["train", "attempts", "--store", str(path), "--out", str(killed)]
-    ended = subprocess.run([sys.executable, "-c", KILLING, "5", *given], capture_output=True, timeout=200)
+    ended = subprocess.run([sys.executable, "-c", killing, "5", *given], capture_output=True, timeout=200)
     assert ended.returncode == -signal.SIGKILL, ended.stderr
     part = (killed / "visits.jsonl").read_bytes()
     assert 0 < len(part) < len((whole / "visits.jsonl").read_bytes())

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,34 +26,10 @@ from coreact.train.branch.scripted import parts
 from coreact.train.branch.visits import read_visits
 from coreact.worlds import Corpus, gazetteer, load_world
 
-TOWNS = ("Bergen", "Lyon", "Quito", "Osaka", "Accra", "Perth", "Tarn", "Brenna")
-
 
 @pytest.fixture
-def world(tmp_path: Path) -> Path:
-    """A small world in a folder: who founded which town, and where the founder was born."""
-    passages = [
-        row
-        for at, town in enumerate(TOWNS)
-        for row in (
-            {"id": f"t{at}", "title": town, "text": f"{town} was founded by Ada {town}son."},
-            {"id": f"f{at}", "title": f"Ada {town}son", "text": f"Ada {town}son was born in {1500 + at}."},
-        )
-    ]
-    questions = [
-        {
-            "id": f"q{at}",
-            "question": f"When was the founder of {town} born?",
-            "answer": str(1500 + at),
-            "supporting_ids": [f"t{at}", f"f{at}"],
-        }
-        for at, town in enumerate(TOWNS)
-    ]
-    folder = tmp_path / "towns"
-    folder.mkdir()
-    for name, rows in (("passages", passages), ("questions", questions)):
-        (folder / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
-    return folder
+def world(tmp_path: Path, write_towns: Callable[..., Path]) -> Path:
+    return write_towns(tmp_path / "towns", towns=8)
 
 
 @pytest.fixture
@@ -121,29 +98,14 @@ def test_settings_that_cannot_work_are_told(run: Any, arguments: tuple[str, ...]
     assert told in str(ended.exception)
 
 
-KILLING = """
-import os, signal, sys
-from coreact.trace.journal import Journal
-add, left = Journal.add, [int(sys.argv.pop(1))]
-def dying(self, record):
-    if not left[0]:
-        with self.path.open("a") as file:
-            file.write('{"question_id": "q')
-        os.kill(os.getpid(), signal.SIGKILL)
-    left[0] -= 1
-    add(self, record)
-Journal.add = dying
-from coreact.cli.main import main
-main()
-"""
-
-
-def test_a_killed_command_goes_on_to_the_same_bytes(run: Any, world: Path, tmp_path: Path) -> None:
+def test_a_killed_command_goes_on_to_the_same_bytes(
+    run: Any, killing: str, world: Path, tmp_path: Path
+) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     arguments = ("--guesses", "2", "--roll-in", "random", "--k", "6")
     run(*arguments, "--out", str(whole))
     given = ["train", "collect", "--world", str(world), *arguments, "--out", str(killed)]
-    ended = subprocess.run([sys.executable, "-c", KILLING, "7", *given], capture_output=True, timeout=200)
+    ended = subprocess.run([sys.executable, "-c", killing, "7", *given], capture_output=True, timeout=200)
     assert ended.returncode == -signal.SIGKILL, ended.stderr
     part = (killed / "visits.jsonl").read_bytes()
     assert 0 < len(part) < len((whole / "visits.jsonl").read_bytes())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,33 +20,6 @@ from coreact.errors import ConfigError, LabelFileError
 from coreact.generate import HeuristicGenerator
 from coreact.train.branch.visits import SETTINGS, VISITS, Visit, read_visits
 
-TOWNS = ("Bergen", "Lyon", "Quito", "Osaka", "Accra", "Perth", "Tarn", "Brenna", "Malmo", "Turin")
-
-
-def write_world(folder: Path, *, founded: str = "founded") -> Path:
-    """Who founded which town, and where the founder was born."""
-    passages = [
-        row
-        for at, town in enumerate(TOWNS)
-        for row in (
-            {"id": f"t{at}", "title": town, "text": f"{town} was {founded} by Ada {town}son."},
-            {"id": f"f{at}", "title": f"Ada {town}son", "text": f"Ada {town}son was born in {1500 + at}."},
-        )
-    ]
-    questions = [
-        {
-            "id": f"q{at}",
-            "question": f"When was the founder of {town} born?",
-            "answer": str(1500 + at),
-            "supporting_ids": [f"t{at}", f"f{at}"],
-        }
-        for at, town in enumerate(TOWNS)
-    ]
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, rows in (("passages", passages), ("questions", questions)):
-        (folder / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
-    return folder
-
 
 def collected(world: Path, out: Path, *more: str) -> Path:
     """A collection, by the command itself."""
@@ -58,8 +31,8 @@ def collected(world: Path, out: Path, *more: str) -> Path:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Path:
-    return write_world(tmp_path / "towns")
+def world(tmp_path: Path, write_towns: Callable[..., Path]) -> Path:
+    return write_towns(tmp_path / "towns")
 
 
 @pytest.fixture
@@ -143,14 +116,18 @@ def rewritten(visit: Visit, **changes: object) -> Visit:
     return visit.model_copy(update={"point": visit.point.model_copy(update=changes)})
 
 
-def test_points_of_another_world_are_refused(measure: Any, tmp_path: Path) -> None:
-    other = collected(write_world(tmp_path / "others"), tmp_path / "dev", "--half", "dev")
+def test_points_of_another_world_are_refused(
+    measure: Any, write_towns: Callable[..., Path], tmp_path: Path
+) -> None:
+    other = collected(write_towns(tmp_path / "others"), tmp_path / "dev", "--half", "dev")
     refused(measure("--points", str(other)), ConfigError, "of the world 'others', not of 'towns'")
 
 
-def test_points_of_other_content_are_refused(measure: Any, world: Path, tmp_path: Path) -> None:
+def test_points_of_other_content_are_refused(
+    measure: Any, write_towns: Callable[..., Path], world: Path, tmp_path: Path
+) -> None:
     dev = collected(world, tmp_path / "dev", "--half", "dev")
-    write_world(world, founded="begun")
+    write_towns(world, founded="begun")
     refused(measure("--points", str(dev)), ConfigError, "has changed since")
 
 
