@@ -78,7 +78,7 @@ def adapter(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(folder: Path) -> Iterator[VllmServer]:
-    with bound("127.0.0.1", 0) as free:
+    with bound("127.0.0.1", 0, who="vLLM") as free:
         port = int(free.getsockname()[1])
     started = launch(read_folder(folder), port=port, device="cpu", python=Path(str(_PYTHON)))
     with VllmServer(started, port=port, startup_seconds=1500) as running:
