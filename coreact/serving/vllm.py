@@ -92,6 +92,8 @@ def launch(
     command += ["--served-model-name", name, "--host", host, "--port", str(port)]
     command += ["--max-model-len", str(record.context_tokens), "--max-num-seqs", str(parallel)]
     command += ["--generation-config", "vllm", "--enable-prompt-tokens-details"]
+    # A grammar that allows white space anywhere lets a small model write nothing else to the end.
+    command += ["--structured-outputs-config", '{"backend": "guidance", "disable_any_whitespace": true}']
     if named or may_swap:
         command += ["--enable-lora", "--max-lora-rank", str(_MAX_RANK)]
         command += ["--max-loras", str(len(named) + (_SPARE_ADAPTERS if may_swap else 0))]

@@ -137,7 +137,7 @@ def test_it_replies_as_the_weights_do_here(client: httpx.Client, prompt: Any, fo
 
 def test_structured_output(client: httpx.Client, prompt: Any) -> None:
     wanted = {"type": "json_schema", "json_schema": {"name": "reply", "strict": True, "schema": SCHEMA}}
-    for seed in range(3):
+    for seed in range(8):
         found = ask(client, prompt, response_format=wanted, temperature=1.0, seed=seed)
         Draft202012Validator(SCHEMA).validate(json.loads(text(found)))
 
