@@ -1,6 +1,6 @@
 """Does training teach a rubric generator anything? A small proof, from stored points to figures.
 
-A model of under a million parameters begins with random weights, imitates lessons of the oracle teacher, and
+A model of half a million parameters begins with random weights, imitates lessons of the oracle teacher, and
 is then rewarded by TRL's GRPO for how well its rubrics rank. Three models are measured on held-out questions
 (untrained, imitating, rewarded): the mean reward of sampled replies, and the agreement of their rankings with
 the gains, once on the state that the model was shown and once on that of another question. The second is the
@@ -34,7 +34,7 @@ from coreact.worlds import gazetteer
 RECIPE = Path(__file__).parent / "proof.toml"
 QUESTIONS = 250
 """Training questions, four points of each."""
-HELD_OUT = 64
+HELD_OUT = 128
 """Held-out questions, two points of each."""
 SHIFT = 37
 
@@ -72,6 +72,16 @@ class Proof(NamedTuple):
         """What looking at the state adds, trained less untrained."""
         return paired_difference(self.rewarded.gap, self.untrained.gap)
 
+    @property
+    def reward_share(self) -> Interval:
+        """Of `reward`, what came after imitation."""
+        return paired_difference(self.rewarded.reward, self.imitating.reward)
+
+    @property
+    def gap_share(self) -> Interval:
+        """Of `gap`, what came after imitation."""
+        return paired_difference(self.rewarded.gap, self.imitating.gap)
+
     def __str__(self) -> str:
         models = {"untrained": self.untrained, "imitating": self.imitating, "rewarded": self.rewarded}
         told = [
@@ -79,13 +89,11 @@ class Proof(NamedTuple):
             f" shuffled {fmean(one.shuffled):.3f}"
             for name, one in models.items()
         ]
-        alone = paired_difference(self.rewarded.reward, self.imitating.reward)
-        gap = paired_difference(self.rewarded.gap, self.imitating.gap)
         return "\n".join(
             [
                 *told,
                 f"training: reward + {self.reward}, own - shuffled + {self.gap}",
-                f"of it the reward's share: reward + {alone}, own - shuffled + {gap}",
+                f"of it GRPO's share: reward + {self.reward_share}, own - shuffled + {self.gap_share}",
                 f"{self.seconds:.0f} s",
             ]
         )
