@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
+from coreact.judge.reasons import in_our_words
 from coreact.judge.records import Cost, Judgement, Verdict
 from coreact.judge.structured import StructuredModel
 from coreact.judge.transcript import UNTRUSTED, Section, fenced, transcript
@@ -34,6 +35,8 @@ class Failure(Record):
     """Id of a code of the taxonomy."""
     criteria: tuple[str, ...] = ()
     """Ids of the criteria it explains; empty where it is about the whole run."""
+    in_our_words: bool = False
+    """Whether the reason is a check's; otherwise it may repeat a page, and is data to whoever reads it."""
 
 
 class Case(Record):
@@ -97,12 +100,15 @@ def failures_by_code(case: Case) -> tuple[Failure, ...]:
             continue
         code = case.taxonomy.seen_by(criterion.check.kind)
         if code is not None:
-            found.append(Failure(reason=verdict.reason, code=code.id, criteria=(criterion.id,)))
+            ours = in_our_words(criterion, verdict)
+            found.append(
+                Failure(reason=verdict.reason, code=code.id, criteria=(criterion.id,), in_our_words=ours)
+            )
     if unmet:
         for sign, reason in _signs(case.state):
             code = case.taxonomy.seen_by(sign)
             if code is not None:
-                found.append(Failure(reason=reason, code=code.id))
+                found.append(Failure(reason=reason, code=code.id, in_our_words=True))
     return together(found)
 
 
@@ -124,6 +130,7 @@ def together(failures: Iterable[Failure]) -> tuple[Failure, ...]:
         merged[one.code] = known.model_copy(
             update={
                 "criteria": tuple(dict.fromkeys((*known.criteria, *one.criteria))),
+                "in_our_words": known.in_our_words and one.in_our_words,
                 "reason": known.reason if one.reason == known.reason else f"{known.reason} {one.reason}",
             }
         )

@@ -10,6 +10,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_core.runnables import Runnable, RunnableLambda
 
 from coreact.control_tokens import without_control_tokens
+from coreact.judge.reasons import why
 from coreact.judge.records import Cost
 from coreact.judge.transcript import UNTRUSTED, Section, fenced, transcript
 from coreact.refine.feedback import Advice, Demand, Feedback
@@ -63,11 +64,7 @@ def reviser(
 def _parted(feedback: Feedback) -> tuple[Feedback, list[Section]]:
     """What is asked for, in the rubric's words, and the reasons for it as data."""
     given: list[Demand | Advice] = [*feedback.demands, *feedback.causes]
-    reasons = [
-        Section(f"w{at}", f"why {at}, what was asked for and the reason", f"{one.text}\n{one.reason}", "")
-        for at, one in enumerate(given, 1)
-        if one.reason
-    ]
+    reasons = [why(at, one.text, one.reason) for at, one in enumerate(given, 1) if one.reason]
     bare: dict[str, Any] = {
         name: tuple(one.model_copy(update={"reason": ""}) for one in several)
         for name, several in (("demands", feedback.demands), ("causes", feedback.causes))

@@ -384,7 +384,7 @@ def test_malformed_calls_are_rejected_by_the_contract_and_tried_again(run: Any, 
     )
     model = ScriptedModel(script=[bad, call("search", query="Ouagadougou"), "done", "done"])
     out = run.ask(guided(model, tools), QUESTION)
-    assert "no valid JSON: not JSON" in model.requests[1][-1].text
+    assert 'no valid JSON: "not JSON"' in model.requests[1][-1].text
     assert tools.calls == ["Ouagadougou"]
     assert not any(isinstance(m, AIMessage) and m.invalid_tool_calls for m in out["messages"])
 

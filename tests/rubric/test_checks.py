@@ -142,7 +142,7 @@ GOLDEN: list[tuple[Any, Action, str, str]] = [
         ArgumentsFitSchema(),
         Action(call=ToolCall(name="search", malformed="line 1")),
         "unmet",
-        "valid JSON: line 1",
+        'valid JSON: "line 1"',
     ),
     (ArgumentsFitSchema(), ANSWER, "not_applicable", "answer"),
     (HasProvenance(argument="i"), act("s", i="ab-1234"), "met", "stands in"),

@@ -6,7 +6,16 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from coreact.rubric.checks.base import ExecutableCheck, Finding, met, not_applicable, shown, unmet
+from coreact.rubric.checks.base import (
+    ExecutableCheck,
+    Finding,
+    met,
+    named,
+    not_applicable,
+    quoted,
+    shown,
+    unmet,
+)
 from coreact.rubric.state import Action, State
 from coreact.rubric.words import normalized, urls, words
 
@@ -18,7 +27,7 @@ class Stops(ExecutableCheck):
 
     def evaluate(self, action: Action, state: State) -> Finding:
         if action.call is not None:
-            return unmet(f"the action calls `{action.call.name}` instead of answering")
+            return unmet(f"the action calls {named(action.call.name)} instead of answering")
         if not (action.answer or "").strip():
             return unmet("the answer is empty")
         return met("the action answers")
@@ -35,7 +44,7 @@ class DoesNotStop(ExecutableCheck):
     def evaluate(self, action: Action, state: State) -> Finding:
         if action.call is None:
             return unmet("the action answers")
-        return met(f"the action calls `{action.call.name}`")
+        return met(f"the action calls {named(action.call.name)}")
 
     def explain(self) -> str:
         return "Do not answer yet; call a tool."
@@ -54,7 +63,7 @@ class AnswerCitesObserved(ExecutableCheck):
             return not_applicable("the answer cites no address")
         strange = [address for address in cited if address not in state.urls_seen]
         if strange:
-            return unmet(f"the answer cites {shown(strange[0])}, which was never observed")
+            return unmet(f"the answer cites {quoted(strange[0])}, which was never observed")
         return met(f"all {len(cited)} cited addresses were observed")
 
     def explain(self) -> str:

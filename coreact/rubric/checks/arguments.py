@@ -10,7 +10,16 @@ import re2
 from pydantic import Field, field_validator
 
 from coreact.rubric.canonical import canonical_json
-from coreact.rubric.checks.base import ExecutableCheck, Finding, met, not_applicable, shown, text_of, unmet
+from coreact.rubric.checks.base import (
+    ExecutableCheck,
+    Finding,
+    met,
+    not_applicable,
+    quoted,
+    shown,
+    text_of,
+    unmet,
+)
 from coreact.rubric.checks.patterns import compiled, stands_somewhere
 from coreact.rubric.state import Action, State
 from coreact.rubric.words import stands_in
@@ -66,7 +75,7 @@ class ArgumentContains(ArgumentCheck):
             return met(f"{self._name} contains {', '.join(map(shown, found))}")
         missing = [shown(term) for term in self.terms if term not in found]
         more = f" and {len(missing) - _TOLD} more" if len(missing) > _TOLD else ""
-        return unmet(f"{self._name} is {shown(value)} and lacks {' and '.join(missing[:_TOLD])}{more}")
+        return unmet(f"{self._name} is {quoted(value)} and lacks {' and '.join(missing[:_TOLD])}{more}")
 
     def explain(self) -> str:
         terms = [shown(term) for term in self.terms]
@@ -87,8 +96,8 @@ class ArgumentEquals(ArgumentCheck):
 
     def _decide(self, value: Any, action: Action, state: State) -> Finding:
         if canonical_json(value) == canonical_json(self.value):
-            return met(f"{self._name} is {shown(value)}")
-        return unmet(f"{self._name} is {shown(value)}, not {shown(self.value)}")
+            return met(f"{self._name} is {quoted(value)}")
+        return unmet(f"{self._name} is {quoted(value)}, not {shown(self.value)}")
 
     def explain(self) -> str:
         return f"Set {self._name} to {shown(self.value)}."
@@ -112,7 +121,7 @@ class ArgumentMatches(ArgumentCheck):
     def _decide(self, value: Any, action: Action, state: State) -> Finding:
         if stands_somewhere(self.pattern, text_of(value)):
             return met(f"{self._name} matches {shown(self.pattern)}")
-        return unmet(f"{self._name} is {shown(value)} and does not match {shown(self.pattern)}")
+        return unmet(f"{self._name} is {quoted(value)} and does not match {shown(self.pattern)}")
 
     def explain(self) -> str:
         return f"Make {self._name} match {shown(self.pattern)}."
@@ -127,10 +136,10 @@ class ArgumentInRange(ArgumentCheck):
 
     def _decide(self, value: Any, action: Action, state: State) -> Finding:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            return unmet(f"{self._name} is {shown(value)}, not a number")
+            return unmet(f"{self._name} is {quoted(value)}, not a number")
         low = self.minimum is None or value >= self.minimum
         high = self.maximum is None or value <= self.maximum
-        return (met if low and high else unmet)(f"{self._name} is {shown(value)}")
+        return (met if low and high else unmet)(f"{self._name} is {quoted(value)}")
 
     def explain(self) -> str:
         if self.minimum is None and self.maximum is None:

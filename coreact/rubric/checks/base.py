@@ -6,6 +6,7 @@ The words of findings are made here too, so that reasons look alike whichever ch
 from __future__ import annotations
 
 import json
+import re
 from abc import abstractmethod
 from functools import cache
 from typing import Any, ClassVar, Literal
@@ -20,6 +21,8 @@ FindingStatus = Literal["met", "unmet", "not_applicable", "unknown"]
 
 SHOWN = 80
 """Most characters of a value in a reason."""
+
+_NAME = re.compile(r"[\w.:/-]{1,64}")
 
 
 class Finding(Record):
@@ -62,6 +65,17 @@ def shown(value: Any) -> str:
     return f'"{text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"}"'
 
 
+def quoted(value: Any, most: int = SHOWN) -> str:
+    """A value of an action as a reason repeats it: as `shown`, and nothing in it ends the quotation."""
+    text = " ".join(text_of(value).split()).replace('"', "'")
+    return f'"{text if len(text) <= most else text[: most - 1] + "…"}"'
+
+
+def named(name: str) -> str:
+    """A name that an action chose, as a reason repeats it: between backticks; quoted where it is no name."""
+    return f"`{name}`" if _NAME.fullmatch(name) else quoted(name)
+
+
 def one_of(values: tuple[str, ...]) -> str:
     """Names as a choice: "`a`, `b` or `c`"."""
     named = [f"`{value}`" for value in values]
@@ -73,6 +87,8 @@ class ExecutableCheck(Record):
 
     specific: ClassVar[bool] = True
     """Whether `explain()` alone tells an agent what to change; otherwise the reason must go with it."""
+    quotes: ClassVar[bool] = True
+    """Whether reasons are our words, and all they repeat of an action stands in quotation marks."""
 
     @model_serializer(mode="wrap")
     def _always_with_kind(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

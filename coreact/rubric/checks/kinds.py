@@ -34,6 +34,7 @@ class UnknownCheck(Record):
 
     model_config = ConfigDict(frozen=True, extra="allow")
     specific: ClassVar[bool] = False
+    quotes: ClassVar[bool] = False
 
     kind: str
 

@@ -42,6 +42,7 @@ class PredicateHolds(ExecutableCheck):
     """A predicate registered with `register_predicate` holds."""
 
     specific: ClassVar[bool] = False
+    quotes: ClassVar[bool] = False
     kind: Literal["predicate"] = "predicate"
     name: str
 

@@ -9,7 +9,16 @@ from typing import Any, ClassVar, Literal
 
 from coreact.rubric.canonical import canonical_json
 from coreact.rubric.checks.arguments import ArgumentCheck
-from coreact.rubric.checks.base import ExecutableCheck, Finding, met, not_applicable, shown, text_of, unmet
+from coreact.rubric.checks.base import (
+    ExecutableCheck,
+    Finding,
+    met,
+    named,
+    not_applicable,
+    quoted,
+    text_of,
+    unmet,
+)
 from coreact.rubric.state import Action, Role, State, Step, ToolContract
 from coreact.rubric.words import canonical_url, fold, is_web_address, urls
 
@@ -40,15 +49,15 @@ class HasProvenance(ArgumentCheck):
 
     def _decide(self, value: Any, action: Action, state: State) -> Finding:
         if isinstance(value, bool) or value is None or isinstance(value, Mapping):
-            return not_applicable(f"{self._name} is {shown(value)}, which names nothing")
+            return not_applicable(f"{self._name} is {quoted(value)}, which names nothing")
         values = value if isinstance(value, list | tuple) else [value]
-        named = [text for text in map(text_of, values) if len(fold(text)) > 2]
-        if not named:
+        telling = [text for text in map(text_of, values) if len(fold(text)) > 2]
+        if not telling:
             return not_applicable(f"{self._name} is too short to trace")
-        strange = [text for text in named if not _traced(text, state)]
+        strange = [text for text in telling if not _traced(text, state)]
         if strange:
             return unmet(
-                f"{self._name} is {shown(strange[0])}, which stands in neither question nor observation"
+                f"{self._name} is {quoted(strange[0])}, which stands in neither question nor observation"
             )
         return met(f"{self._name} stands in the question or an observation")
 
@@ -102,7 +111,7 @@ class ArgumentsHaveProvenance(ExecutableCheck):
                     continue
                 strange = _sourceless(leaf, state, role=role)
                 if strange is not None:
-                    return unmet(f"`{name}` holds {shown(strange)}, which stands in no source")
+                    return unmet(f"{named(name)} holds {quoted(strange)}, which stands in no source")
         return met("every argument has a source") if traced else not_applicable("no argument needs a source")
 
     def explain(self) -> str:
@@ -122,10 +131,10 @@ class UrlSeenUnvisited(ArgumentCheck):
             return not_applicable(f"{self._name} is no web address")
         address = canonical_url(value)
         if address not in state.urls_seen:
-            return unmet(f"{shown(address)} stood nowhere so far")
+            return unmet(f"{quoted(address)} stood nowhere so far")
         if address in state.urls_visited:
-            return unmet(f"{shown(address)} was opened before")
-        return met(f"{shown(address)} was seen and not opened yet")
+            return unmet(f"{quoted(address)} was opened before")
+        return met(f"{quoted(address)} was seen and not opened yet")
 
     def explain(self) -> str:
         return "Open an address that was seen and not opened yet."

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from coreact.rubric.canonical import digest
-from coreact.rubric.checks.base import ExecutableCheck, Finding, met, not_applicable, shown, unmet
+from coreact.rubric.checks.base import ExecutableCheck, Finding, met, not_applicable, quoted, unmet
 from coreact.rubric.state import Action, State, Step, ToolCall
 from coreact.rubric.words import similarity, words
 
@@ -50,7 +50,7 @@ class NotRepeat(ExecutableCheck):
                 )
                 same = alike and _without_texts(step.call) == _without_texts(call)
             if same:
-                return unmet(f"{shown(str(Action(call=step.call)))} was already called")
+                return unmet(f"{quoted(str(Action(call=step.call)))} was already called")
         return met("the call is new")
 
     @staticmethod

@@ -6,6 +6,7 @@ No reference is ever fetched: a schema may come from anywhere.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, ClassVar, Literal
@@ -26,8 +27,10 @@ from coreact.rubric.checks.base import (
     ExecutableCheck,
     Finding,
     met,
+    named,
     not_applicable,
     one_of,
+    quoted,
     shown,
     unmet,
 )
@@ -35,6 +38,7 @@ from coreact.rubric.checks.patterns import compiled, stands_somewhere
 from coreact.rubric.state import Action, State, ToolContract
 
 _SCHEMA_CHARS = 400  # of a schema, in a sentence for the agent
+_PATH = re.compile(r"[\w.-]{1,160}")
 
 
 class ArgumentsFitSchema(ExecutableCheck):
@@ -51,9 +55,11 @@ class ArgumentsFitSchema(ExecutableCheck):
         if tool is None:
             names = tuple(known.name for known in state.tools)
             offered = f"; there is {one_of(names)}" if names else ""
-            return unmet(f"there is no tool `{call.name}`{offered}")
+            return unmet(f"there is no tool {named(call.name)}{offered}")
         if call.malformed is not None:
-            return unmet(f"the arguments of `{call.name}` are no valid JSON: {call.malformed}")
+            return unmet(
+                f"the arguments of {named(call.name)} are no valid JSON: {quoted(call.malformed, 2 * SHOWN)}"
+            )
         try:
             problem = schema_problem(tool, call.arguments)
         except ToolSchemaError as error:
@@ -128,7 +134,7 @@ class AnswerFitsSchema(ExecutableCheck):
             return Finding(reason=reason, status="unknown", fault="instrument")
         if None in problems:
             return met("the answer has the expected form")
-        return unmet(f"the answer {shown(action.answer)} does not have the expected form: {problems[0]}")
+        return unmet(f"the answer {quoted(action.answer)} does not have the expected form: {problems[0]}")
 
     def explain(self) -> str:
         written = json.dumps(self.json_schema, ensure_ascii=False, sort_keys=True)
@@ -168,10 +174,11 @@ def _first_problem(validator: Any, instance: Any) -> str | None:
         raise
     if not errors:
         return None
-    where = ".".join(map(str, errors[0].path))
+    path = ".".join(map(str, errors[0].path))
+    where = path if _PATH.fullmatch(path) else quoted(path)
     message = errors[0].message
     message = message if len(message) <= 2 * SHOWN else message[: 2 * SHOWN - 1] + "…"
-    return f"{where}: {message}" if where else message
+    return f"{where}: {message}" if path else message
 
 
 def _first_line(error: BaseException) -> str:
@@ -188,7 +195,7 @@ def _tool_validator(schema_json: str) -> Any:
 
 def _re2_pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[ValidationError]:
     if isinstance(instance, str) and not stands_somewhere(pattern, instance):
-        yield ValidationError(f"{shown(instance)} does not match {shown(pattern)}")
+        yield ValidationError(f"{quoted(instance)} does not match {shown(pattern)}")
 
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"

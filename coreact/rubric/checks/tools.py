@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from coreact.rubric.checks.base import ExecutableCheck, Finding, met, one_of, unmet
+from coreact.rubric.checks.base import ExecutableCheck, Finding, met, named, one_of, unmet
 from coreact.rubric.state import Action, State
 
 
@@ -20,8 +20,8 @@ class ToolIs(ExecutableCheck):
         if action.call is None:
             return unmet(f"the action is an answer, not a call of {one_of(self.tools)}")
         if action.call.name in self.tools:
-            return met(f"the action calls `{action.call.name}`")
-        return unmet(f"the action calls `{action.call.name}`, not {one_of(self.tools)}")
+            return met(f"the action calls {named(action.call.name)}")
+        return unmet(f"the action calls {named(action.call.name)}, not {one_of(self.tools)}")
 
     def explain(self) -> str:
         return f"Call {one_of(self.tools)}."
@@ -35,7 +35,7 @@ class ToolIsNot(ExecutableCheck):
 
     def evaluate(self, action: Action, state: State) -> Finding:
         if action.call is not None and action.call.name in self.tools:
-            return unmet(f"the action calls `{action.call.name}`")
+            return unmet(f"the action calls {named(action.call.name)}")
         return met(f"the action does not call {one_of(self.tools)}")
 
     def explain(self) -> str:
