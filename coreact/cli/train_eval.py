@@ -45,7 +45,9 @@ def evaluate(
     per_question: Annotated[
         int | None, typer.Option(min=1, max=4, help="States taken from each question, default 4.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Draws questions, states and chance.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Draws chance; without --points, also questions and states.")
+    ] = 0,
     against: Annotated[
         list[str] | None,
         typer.Option(help="Another generator to compare with, as NAME=FOLDER; may be repeated."),
@@ -155,6 +157,7 @@ def _collected(folder: Path, world: World, *, n: int, seed: int) -> Held:
     from coreact.train.points import MEASURED, judges_of, read_points
 
     settings = _settings(folder)
+    drawn_with = settings.get("seed")
     found = list(read_points(folder))
     other = next((point.world for point in found if point.world != world.name), None)
     if other is not None:
@@ -186,6 +189,7 @@ def _collected(folder: Path, world: World, *, n: int, seed: int) -> Held:
         seed,
         tuple(point for point in found if point.question_id in first),
         proposed_by=", ".join(settings["samplers"]),
+        collection_seed=drawn_with if type(drawn_with) is int else None,
     )
 
 

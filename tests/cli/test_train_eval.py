@@ -76,6 +76,31 @@ def test_points_of_a_collection_are_measured(measure: Any, world: Path, tmp_path
     assert f"candidates by {found['proposed_by']}" in card
 
 
+@pytest.mark.parametrize(
+    ("said", "known", "told"),
+    [({}, 3, "held-out questions (collected with seed 3),"), ({"seed": None}, None, "held-out questions,")],
+)
+def test_whose_seed_the_points_have(
+    said: dict[str, object], known: int | None, told: str, measure: Any, world: Path, tmp_path: Path
+) -> None:
+    dev = collected(world, tmp_path / "dev", "--half", "dev", "--seed", "3")
+    settings = json.loads((dev / SETTINGS).read_text(encoding="utf-8"))
+    (dev / SETTINGS).write_text(json.dumps(settings | said), encoding="utf-8")
+    ended = measure("--points", str(dev), "--seed", "5", "--json")
+    assert ended.exit_code == 0, ended.exception
+    found = json.loads(ended.stdout)["ranking"][0]["evaluation"]
+    assert (found["seed"], found["collection_seed"]) == (5, known)
+    assert told in (tmp_path / "generator" / CARD).read_text(encoding="utf-8")
+
+
+def test_points_of_its_own_have_the_seed_of_the_command(measure: Any, tmp_path: Path) -> None:
+    ended = measure("--n", "2", "--seed", "5", "--json")
+    assert ended.exit_code == 0, ended.exception
+    found = json.loads(ended.stdout)["ranking"][0]["evaluation"]
+    assert (found["seed"], found["collection_seed"]) == (5, None)
+    assert "held-out questions (seed 5)," in (tmp_path / "generator" / CARD).read_text(encoding="utf-8")
+
+
 def test_the_first_questions_of_the_folder(measure: Any, world: Path, tmp_path: Path) -> None:
     dev = collected(world, tmp_path / "dev", "--half", "dev")
     asked = list(dict.fromkeys(visit.question_id for visit in read_visits(dev)))

@@ -91,9 +91,12 @@ class Evaluation(Record):
     version: str
     """Hash of the world's content."""
     seed: int
+    """Of the draws of this evaluation: of its points, where it made them itself, and of chance."""
     proposed_by: str = SCRIPTED
     """Whose proposals the candidates are: the samplers of a collection, or scripted policies, each of whose
     actions counts once."""
+    collection_seed: int | None = None
+    """Of the collection that the points are of; None: it is not known, or the evaluation made them itself."""
     points: int
     questions: int
     dropped: int
@@ -129,6 +132,7 @@ class Held(NamedTuple):
     seed: int
     points: Sequence[BranchingPoint]
     proposed_by: str = SCRIPTED
+    collection_seed: int | None = None
 
 
 def evaluate(
@@ -175,6 +179,7 @@ def evaluate(
         version=held.version,
         seed=held.seed,
         proposed_by=held.proposed_by,
+        collection_seed=held.collection_seed,
         points=len(measured),
         questions=len({point.question_id for point in measured}),
         dropped=len(held.points) - len(measured),

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from coreact.bench.experiment.records import Session
-from coreact.bench.generators.evaluation import TRAINED, Evaluation
+from coreact.bench.generators.evaluation import SCRIPTED, TRAINED, Evaluation
 from coreact.bench.report import Report
 from coreact.errors import LabelFileError
 from coreact.rubric import Record
@@ -113,7 +113,7 @@ def _ranking(found: Evaluation) -> Iterator[str]:
     yield f"### Ranking on {found.world}: {verdict} the heuristic"
     yield ""
     yield (
-        f"{found.points} branching points of {found.questions} held-out questions (seed {found.seed}),"
+        f"{found.points} branching points of {found.questions} held-out questions{_drawn(found)},"
         f" {found.dropped} more without contrast; candidates by {found.proposed_by}. Spearman of each"
         " rubric's order, decided by checks alone, with the measured gains; in [-1, 1], higher is better."
         " What verifying gains: the expected gain of the action that a loop with two retries takes, less that"
@@ -180,6 +180,13 @@ def _agents(report: Report) -> Iterator[str]:
 
 def _points(found: Evaluation) -> tuple[str, str]:
     return found.world, found.proposed_by
+
+
+def _drawn(found: Evaluation) -> str:
+    """The seed that the points were drawn with, where it is known."""
+    if found.proposed_by == SCRIPTED:
+        return f" (seed {found.seed})"
+    return "" if found.collection_seed is None else f" (collected with seed {found.collection_seed})"
 
 
 def _about(report: Report) -> tuple[str, object]:
