@@ -46,7 +46,7 @@ def attempts(
     known = known_worlds(world, loaded)
     choice = Choice(half, worlds=known, n=n)
     try:
-        with stored_runs(store) as trace, progress(console, len(trace.runs())) as report:
+        with stored_runs(store) as trace, progress(console) as report:
             found = asyncio.run(
                 collect_attempts(
                     trace.trajectories(),

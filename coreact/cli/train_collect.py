@@ -220,7 +220,7 @@ def _stored(
 ) -> Collected:
     from coreact.train.branch.collecting import collect_stored
 
-    with stored_runs(store) as trace, progress(console, len(trace.runs())) as report:
+    with stored_runs(store) as trace, progress(console) as report:
         return asyncio.run(
             collect_stored(
                 trace.trajectories(),
@@ -260,8 +260,14 @@ def interrupted() -> typer.Exit:
 
 
 @contextmanager
-def progress(console: Console, total: int) -> Iterator[Report]:
-    """A bar that grows by questions and counts decisions."""
+def progress(console: Console, total: int | None = None) -> Iterator[Report]:
+    """A bar that grows by questions and counts decisions.
+
+    Args:
+        console: where it is shown.
+        total: how many questions there are; None: nobody knows. Which runs of a store belong to a half is
+            only known once their prompts are read.
+    """
     from coreact.train.branch.visits import Ended, Visit
 
     columns = (

@@ -156,6 +156,15 @@ def test_the_other_half_and_no_more_runs_than_asked_for(
     assert isinstance(mixed.exception, ExperimentMismatchError)
 
 
+def test_runs_of_the_other_half_are_not_counted_as_work(
+    run: Any, halved: dict[str, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    record(tmp_path / "traces.db", [*halved["train"][:2], *halved["dev"][:1]], *GOOD)
+    assert " 2/?" in run().output
+
+
 def test_runs_that_are_new_are_added(run: Any, halved: dict[str, list[str]], tmp_path: Path) -> None:
     path = tmp_path / "traces.db"
     record(path, halved["train"][:1], *GOOD)

@@ -192,6 +192,18 @@ def test_n_limits_the_runs_of_a_store_and_may_be_raised(run: Any, world: Path, t
         assert (tmp_path / "points" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
+def test_runs_that_are_not_looked_at_are_not_counted_as_work(
+    run: Any, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    both = parts(load_world(world), n=2, seed=0)
+    path = tmp_path / "traces.db"
+    asking(path, world, *(one.question for one in (*both.train, *both.dev)))
+    assert " 1/?" in run("--store", str(path), "--n", "1").output
+    assert " 2/2" in run("--n", "2", "--out", str(tmp_path / "live")).output
+
+
 def test_a_store_of_held_out_questions_alone_is_told(run: Any, world: Path, tmp_path: Path) -> None:
     path, loaded = tmp_path / "traces.db", load_world(world)
     asking(path, world, *(one.question for one in parts(loaded, n=2, seed=0).dev))
