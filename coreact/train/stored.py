@@ -5,9 +5,11 @@ branching point for nothing. It is a biased one: attempts of one model, one of t
 failed, and judged by the rubric of the run, so what is learned from it is at best that rubric's taste. Points
 that are collected on purpose (`coreact train collect`) are better; these are there already.
 
-An attempt that an instrument failed on has no worth and is no candidate, nor is a point whose order unknown
-verdicts leave open. What became no point is counted by reason. Which runs may be learned from, and where
-points go, is decided elsewhere (`coreact.train.branch.attempts`, `coreact train attempts`).
+An action that was tried several times at a step is one candidate, proposed as often as it was tried, whether
+each try was judged or not. An attempt that an instrument failed on has no worth and is no candidate, nor is a
+point whose order unknown verdicts leave open. What became no point is counted by reason. Which runs may be
+learned from, and where points go, is decided elsewhere (`coreact.train.branch.attempts`, `coreact train
+attempts`).
 """
 
 from __future__ import annotations
@@ -145,7 +147,7 @@ def _ranked(candidates: Sequence[Tried], left: Counter[str]) -> list[Tried]:
         rubric = one.label.rubric
         if one.label.masked is not None or rubric is None:
             left[one.label.masked or "not_judged"] += 1
-        elif len(one.attempt.actions) != 1:
+        elif not _is_single(one):
             left["several_actions"] += 1
         elif lock not in (None, rubric.lock):
             left["another_rubric"] += 1
@@ -182,6 +184,7 @@ def _point(
         state = state_at(trajectory, decision.step.index)
     except StoreError:
         return None
+    often = Counter(_key(one.attempt.actions[0]) for one in decision.candidates if _is_single(one))
     ranks = average_ranks([one.label.score or 0.0 for one in ranked])
     judges = " + ".join(sorted(evaluators_of(one.label for one in ranked))) or CHECKS
     return BranchingPoint(
@@ -190,11 +193,20 @@ def _point(
         world=WORLD,
         state=state,
         candidates=tuple(
-            Candidate(action=bare(one.attempt.actions[0]), gain=-rank, source=one.attempt.source)
+            Candidate(
+                action=bare(one.attempt.actions[0]),
+                gain=-rank,
+                source=one.attempt.source,
+                proposed=often[_key(one.attempt.actions[0])],
+            )
             for one, rank in zip(ranked, ranks, strict=True)
         ),
         rankings=(JudgeRanking(judge=judges, ranks=ranks),),
     )
+
+
+def _is_single(one: Tried) -> bool:
+    return len(one.attempt.actions) == 1
 
 
 def _key(action: Action) -> str:

@@ -18,7 +18,7 @@ from coreact.testing.scripted import ScriptedModel, call
 from coreact.trace import InMemoryTraceStore, Recorder
 from coreact.trace.states import state_at
 from coreact.train.points import point_of, point_text
-from coreact.train.stored import CHECKS, stored_points
+from coreact.train.stored import CHECKS, stored_points, weighed
 
 RUBRIC = Rubric(
     criteria=(
@@ -37,11 +37,14 @@ def search(query: str) -> str:
 
 
 def recorded(
-    *script: Any, rubric: Rubric | None = RUBRIC, question: str = "Where does the Elbe rise?"
+    *script: Any,
+    rubric: Rubric | None = RUBRIC,
+    question: str = "Where does the Elbe rise?",
+    retries: int = 1,
 ) -> Any:
     store = InMemoryTraceStore()
     settings: dict[str, Any] = {} if rubric is None else {"generator": FixedGenerator(rubric)}
-    middleware = CoReActMiddleware(recorder=Recorder(store), step_budget=3, retries=1, **settings)
+    middleware = CoReActMiddleware(recorder=Recorder(store), step_budget=3, retries=retries, **settings)
     agent = create_agent(ScriptedModel(script=list(script)), [search], middleware=[middleware])
     agent.invoke({"messages": [("user", question)]})
     store.flush()
@@ -80,6 +83,41 @@ def test_the_same_action_twice_is_no_contrast() -> None:
     assert list(stored_points(store, left=left)) == []
     assert left["same_action"] == 1
     assert left["alone_in_its_step"] == 1
+
+
+TWICE = (
+    call("search", query="rivers"),
+    call("search", query="Elbe"),  # better, but fails
+    call("search", query="rivers"),
+    AIMessage("There."),
+)
+
+
+def test_an_action_that_was_tried_twice_counts_twice() -> None:
+    left: Counter[str] = Counter()
+    (point,) = stored_points(recorded(*TWICE, retries=2), left=left)
+    assert [str(one.action) for one in point.candidates] == [
+        "search(query='rivers')",
+        "search(query='Elbe')",
+    ]
+    assert [one.proposed for one in point.candidates] == [2, 1]
+    assert left["same_action"] == 1
+
+
+@pytest.mark.parametrize("unjudged", [0, 2])
+def test_a_try_counts_whether_it_was_judged_or_not(unjudged: int) -> None:
+    (whole,) = recorded(*TWICE, retries=2).trajectories()
+    step = whole.steps[0]
+    attempts = list(step.attempts)
+    attempts[unjudged] = attempts[unjudged].model_copy(update={"judgements": ()})
+    step = step.model_copy(update={"attempts": tuple(attempts)})
+    first = next(weighed(whole.model_copy(update={"steps": (step, *whole.steps[1:])})))
+    assert first.point is not None
+    assert {str(one.action): one.proposed for one in first.point.candidates} == {
+        "search(query='rivers')": 2,
+        "search(query='Elbe')": 1,
+    }
+    assert first.dropped == {"not_judged": 1}
 
 
 def test_equal_scores_are_no_contrast() -> None:
