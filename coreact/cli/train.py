@@ -58,6 +58,7 @@ def searcher(
         find_spec(package) is None for package in _NEEDED
     ):  # before the demonstrations, which take minutes
         raise MissingExtraError("Training the searcher", extra="train")
+    from coreact.trace.folders import make_folder
     from coreact.train.searcher.card import write_card
     from coreact.train.searcher.entity_split import by_country
     from coreact.train.searcher.loop import Schedule, read_log
@@ -68,6 +69,8 @@ def searcher(
     settings = Settings(**{name: value for name, value in chosen.items() if value is not None})
     schedule = Schedule(seed=seed, **({} if steps is None else {"steps": steps}))
     console = Console(stderr=as_json, soft_wrap=True)
+    target = out or folder
+    make_folder(target)  # before the training, which takes hours
     prepare(_agents(), settings, folder, lambda line: console.print(line, markup=False, highlight=False))
     for line in fit(settings, schedule, folder):
         console.print(
@@ -76,8 +79,6 @@ def searcher(
             markup=False,
             highlight=False,
         )
-    target = out or folder
-    target.mkdir(parents=True, exist_ok=True)
     gguf = export(settings, folder, target / "searcher.gguf")
     measured = list(_measure(gguf, measure, seed, folder)) if measure else []
     log = read_log(folder)

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from coreact.errors import ConfigError
 from coreact.rubric import Record
+from coreact.trace.folders import make_folder
 from coreact.trace.lines import json_lines, read_bytes
 
 R = TypeVar("R", bound=Record)
@@ -73,9 +74,10 @@ def held(folder: Path) -> Iterator[None]:
     Where the system has no such locks, nothing is kept.
 
     Raises:
-        ConfigError: another session has it: both would do, and pay for, the same things.
+        ConfigError: it cannot be made, or another session has it: both would do, and pay for, the same
+            things.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     try:
         import fcntl
     except ImportError:

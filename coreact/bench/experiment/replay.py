@@ -29,6 +29,7 @@ from coreact.bench.records import Arm, Suite, Task
 from coreact.errors import ConfigError, ExperimentMismatchError, ReplayDivergenceError, RunNotFoundError
 from coreact.guide import Replay
 from coreact.trace import SQLiteTraceStore, Trajectory
+from coreact.trace.folders import make_folder
 
 
 class AbsentModel(BaseChatModel):
@@ -74,9 +75,10 @@ async def replay(
     Raises:
         ExperimentMismatchError: the suite is another one.
         ReplayDivergenceError: an arm took another way than it did.
-        ConfigError: source and target are the same, or a task is not in the suite.
+        ConfigError: source and target are the same, the target cannot be made, or a task is not in the suite.
     """
     before = read_notebook(source)
+    make_folder(target)
     notebook = Notebook(target)
     if (before.manifest, before.outcomes) == (notebook.manifest, notebook.outcomes):
         raise ConfigError("A replay must not write into its source.", remedy="Give another --out.")

@@ -124,7 +124,8 @@ async def run_experiment(
 
     Raises:
         ExperimentMismatchError: the folder holds another experiment.
-        ConfigError: two arms have one name, a cap cannot be held, or another session runs in the folder.
+        ConfigError: two arms have one name, a cap cannot be held, the folder cannot be made, or another
+            session runs in it.
         CoReActError: an arm cannot be built.
     """
     _check(experiment)

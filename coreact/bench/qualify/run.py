@@ -26,6 +26,7 @@ from coreact.judge.records import Cause, Cost, Verdict
 from coreact.judge.runner import Judge, undecided
 from coreact.rubric import Record
 from coreact.rubric.canonical import digest
+from coreact.trace.folders import make_folder
 from coreact.trace.lines import json_lines, read_bytes
 
 _PASSING: frozenset[Cause | None] = frozenset({"transport", "rate_limit", "budget", "bug"})
@@ -114,7 +115,7 @@ def collect(judge: Judge, asks: Iterable[Ask], *, settings: Settings, out: Path)
         out: the file of rulings; made where there is none.
 
     Raises:
-        ConfigError: the file belongs to other settings.
+        ConfigError: the file belongs to other settings, or its folder cannot be made.
         LabelFileError: the file is broken before its last line.
         JudgingError: several rulings in a row failed for want of a connection or a valid setup.
     """
@@ -221,7 +222,7 @@ def _open(path: Path, settings: Settings) -> Mapping[tuple[str, str], Ruled]:
     whole = content[: _whole(content)]
     if not whole.strip():
         header = {"settings": settings.model_dump(), "digest": digest(settings.model_dump())}
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         path.write_text(json.dumps(header) + "\n", encoding="utf-8")
         return {}
     stored = _parse(path, whole)

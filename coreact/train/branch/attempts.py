@@ -100,7 +100,7 @@ async def collect_attempts(
         report: is told what happens.
 
     Raises:
-        ConfigError: there is no run, or another session collects into the folder.
+        ConfigError: there is no run, the folder cannot be made, or another session collects into it.
         ExperimentMismatchError: the folder holds a collection under other settings.
         ExportError: nothing in these runs was judged by the evaluator.
         StoreError: the store cannot be read, or the disk takes nothing more.

@@ -75,8 +75,8 @@ async def collect_live(
         report: is told what happens.
 
     Raises:
-        ConfigError: there is no question, one is there twice, the rule needs a teacher and there is none, or
-            another session collects into the folder.
+        ConfigError: there is no question, one is there twice, the rule needs a teacher and there is none,
+            the folder cannot be made, or another session collects into it.
         ExperimentMismatchError: the folder holds a collection under other settings.
         ModelCallError, JudgingError: a model, the teacher or the panel is dead; what was visited is stored.
         StoreError: the disk takes nothing more; what was visited before is stored.
@@ -140,7 +140,7 @@ async def collect_stored(
         report: is told what happens.
 
     Raises:
-        ConfigError: there is no run, or another session collects into the folder.
+        ConfigError: there is no run, the folder cannot be made, or another session collects into it.
         ExperimentMismatchError: the folder holds a collection under other settings.
         ModelCallError, JudgingError: a model, the teacher or the panel is dead; what was visited is stored.
         StoreError: the store cannot be read, or the disk takes nothing more.
@@ -215,7 +215,7 @@ async def collect_routes(
         choice: what chose the runs of the routes, if it did.
 
     Raises:
-        ConfigError: another session collects into the folder.
+        ConfigError: the folder cannot be made, or another session collects into it.
         ExperimentMismatchError: the folder holds a collection under other settings.
         StoreError: the disk takes nothing more; what was visited before is stored.
     """

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from coreact.errors import ConfigError, ExperimentMismatchError, UserError
 from coreact.rubric.branching import BranchingPoint
+from coreact.trace.folders import make_folder
 from coreact.train.fitting.arguments import Devices, arguments
 from coreact.train.fitting.folder import write_folder
 from coreact.train.fitting.kept import Kept, keep
@@ -63,7 +64,8 @@ def fit(
 
     Raises:
         MissingExtraError: the extra `train` is not installed.
-        ConfigError: no point can be learned from, or recipe, rows and devices do not fit each other.
+        ConfigError: no point can be learned from, recipe, rows and devices do not fit each other, or the
+            folder cannot be made.
         ExperimentMismatchError: the folder holds a run with another recipe or other points.
         ModelFileError: the base model cannot be used.
         TrainingDivergedError: loss or gradient is no number.
@@ -109,6 +111,7 @@ def _prepare(
     What can be refused is refused here, and not when the last stage begins.
     """
     known = check_folder(recipe, out)
+    make_folder(out)
     chosen = keep(points, recipe, out / "data" / "points.jsonl", known=known.points_sha256 if known else None)
     record = known or begin(recipe, out, chosen, sources=sources)
     if record.finished:

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from coreact.errors import ConfigError
 from coreact.rubric import Record
+from coreact.trace.folders import make_folder
 from coreact.train.llama import Shape, new_model
 from coreact.train.searcher.demonstrations import BuildAgent, Demonstration, Mix, demonstrations
 from coreact.train.searcher.encoding import Tokens, encode
@@ -58,9 +59,9 @@ def prepare(build: BuildAgent, settings: Settings, folder: Path, report: Callabl
     """Make the demonstrations, unless the folder has them.
 
     Raises:
-        ConfigError: the folder has those of other settings.
+        ConfigError: the folder has those of other settings, or cannot be made.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     written = folder / _SETTINGS
     if written.is_file():
         if Settings.model_validate_json(written.read_text(encoding="utf-8")) != settings:
