@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from itertools import pairwise, permutations
 from statistics import fmean
+from typing import Any
 
 import pytest
 
@@ -12,48 +13,11 @@ from coreact.errors import ConfigError
 from coreact.generate.reading import read_reply
 from coreact.generate.sheet import sheet
 from coreact.judge.ordering import agreement, judged, standing
-from coreact.rubric import Action, Budget, DoesNotStop, State, Stops, ToolCall, ToolContract
-from coreact.rubric.branching import BranchingPoint, Candidate
-from coreact.rubric.state import Observation, Step
+from coreact.rubric import Budget, DoesNotStop, State, Stops
+from coreact.rubric.branching import BranchingPoint
 from coreact.train.branch.scripted import collect, parts
 from coreact.train.teaching import WEIGHTS, lines_for, teach, written
 from coreact.worlds import World
-
-SEARCH = ToolContract(
-    name="search",
-    description="Find passages.",
-    parameters={"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]},
-    role="search",
-    read_only=True,
-)
-QUESTION = "Which river flows through the birthplace of Carla Diaz?"
-
-
-def state(*observed: str) -> State:
-    found = State.start(QUESTION, tools=(SEARCH,), limit=4)
-    for text in observed:
-        call = ToolCall(name="search", arguments={"query": "Carla Diaz"})
-        found = found.after(Step(call=call, observation=Observation(text=text)))
-    return found
-
-
-def point(gains: dict[str, float], *, at: State | None = None) -> BranchingPoint:
-    """Searches by query; `answer: …` is an answer."""
-    return BranchingPoint(
-        id="p",
-        question_id="q",
-        world="toy",
-        state=at or state(),
-        candidates=tuple(
-            Candidate(
-                action=Action(answer=text[8:])
-                if text.startswith("answer: ")
-                else Action(call=ToolCall(name="search", arguments={"query": text})),
-                gain=gain,
-            )
-            for text, gain in gains.items()
-        ),
-    )
 
 
 @pytest.fixture(scope="module")
@@ -121,30 +85,30 @@ def test_nothing_better_can_be_written(points: list[BranchingPoint]) -> None:
         ),
     ],
 )
-def test_by_hand(gains: dict[str, float], text: str, spearman: float) -> None:
-    found = teach(point(gains))
+def test_by_hand(toy: Any, gains: dict[str, float], text: str, spearman: float) -> None:
+    found = teach(toy.point(gains))
     assert found is not None
     assert (found.text, found.spearman) == (text, pytest.approx(spearman))
 
 
-def test_the_page_that_it_points_at() -> None:
-    page = sheet(state())
+def test_the_page_that_it_points_at(toy: Any) -> None:
+    page = sheet(toy.state())
     assert [one.name for one in page.names] == ["Carla Diaz"]
     assert page.words[3] == "birthplace"
 
 
-def test_new_names_near_what_was_asked_come_first() -> None:
+def test_new_names_near_what_was_asked_come_first(toy: Any) -> None:
     """Two names stand in the good query alone: the one that was searched already is not taught."""
-    at = state("Carla Diaz was born in Lower Tarn.")
-    found = teach(point({"Carla Diaz Lower Tarn": 1, "rivers": 0}, at=at))
+    at = toy.state("Carla Diaz was born in Lower Tarn.")
+    found = teach(toy.point({"Carla Diaz Lower Tarn": 1, "rivers": 0}, at=at))
     assert found is not None
     assert found.text == "1. [1] Search for name 2."
     assert sheet(at).names[1].name == "Lower Tarn"
 
 
-def test_repeats_are_told() -> None:
-    at = state("Nothing was found.")
-    found = teach(point({"Carla Diaz": 0, "Carla Diaz born": 1, "answer: it": 0.5}, at=at))
+def test_repeats_are_told(toy: Any) -> None:
+    at = toy.state("Nothing was found.")
+    found = teach(toy.point({"Carla Diaz": 0, "Carla Diaz born": 1, "answer: it": 0.5}, at=at))
     assert found is not None
     assert "Do not repeat an earlier call." in found.text
 
@@ -191,28 +155,28 @@ def test_short_lessons_get_the_steady_lines_and_answers_stay_alone(points: list[
             assert padded.spearman == pytest.approx(found)
 
 
-def test_nothing_to_teach() -> None:
-    assert teach(point({"Carla Diaz": 1, "rivers": 1})) is None, "no contrast"
+def test_nothing_to_teach(toy: Any) -> None:
+    assert teach(toy.point({"Carla Diaz": 1, "rivers": 1})) is None, "no contrast"
     both = {"weather": 1.0, "snow": 0.0}
-    assert teach(point(both)) is None, "no line tells them apart"
+    assert teach(toy.point(both)) is None, "no line tells them apart"
 
 
-def test_without_tools_there_are_no_lines() -> None:
-    bare = State.start(QUESTION, limit=4)
-    found = teach(point({"answer: a": 1, "answer: b": 0}, at=bare))
+def test_without_tools_there_are_no_lines(toy: Any) -> None:
+    bare = State.start(toy.state().question, limit=4)
+    found = teach(toy.point({"answer: a": 1, "answer: b": 0}, at=bare))
     assert found is None
 
 
-def test_a_name_that_cannot_be_quoted_is_left_out() -> None:
+def test_a_name_that_cannot_be_quoted_is_left_out(toy: Any) -> None:
     """The example's names are refused by the reader, as models copy them: the teacher does without."""
-    at = State.start('Who met "Ada Blom" first?', tools=(SEARCH,), limit=4)
-    found = teach(point({"Ada Blom first": 1, "nobody": 0}, at=at), form="lines")
+    at = toy.state(question='Who met "Ada Blom" first?')
+    found = teach(toy.point({"Ada Blom first": 1, "nobody": 0}, at=at), form="lines")
     assert found is not None
     assert read_reply(found.text, at, form="lines").rubric is not None
 
 
-def test_unknown_settings() -> None:
-    one = point({"Carla Diaz": 1, "rivers": 0})
+def test_unknown_settings(toy: Any) -> None:
+    one = toy.point({"Carla Diaz": 1, "rivers": 0})
     with pytest.raises(ConfigError, match="records"):
         teach(one, form="records")
     for least, most in ((0, 4), (3, 2), (1, 5)):
@@ -235,7 +199,7 @@ def test_it_is_quick(points: list[BranchingPoint]) -> None:
     assert (time.process_time() - started) / len(points) < 0.02
 
 
-def test_budget_is_no_part_of_it() -> None:
-    one = point({"Carla Diaz": 1, "rivers": 0})
+def test_budget_is_no_part_of_it(toy: Any) -> None:
+    one = toy.point({"Carla Diaz": 1, "rivers": 0})
     spent = one.state.model_copy(update={"budget": Budget(limit=9, used=0)})
     assert teach(one.model_copy(update={"state": spent})) == teach(one)
