@@ -26,3 +26,4 @@ def test_training_raises_reward_and_what_looking_at_the_state_adds(
     assert found.reward.low > 0, str(found)
     assert found.gap.mean >= 0.10, str(found)
     assert found.gap.low > 0, str(found)
+    assert found.reward_share.low > 0, str(found)
