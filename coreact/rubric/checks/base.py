@@ -22,7 +22,7 @@ FindingStatus = Literal["met", "unmet", "not_applicable", "unknown"]
 SHOWN = 80
 """Most characters of a value in a reason."""
 
-_NAME = re.compile(r"[\w.:/-]{1,64}")
+_NAME = re.compile(r"[\w.:/-]{1,64}", re.ASCII)  # in scripts without spaces, 64 letters are a whole order
 
 
 class Finding(Record):

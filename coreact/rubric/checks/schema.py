@@ -38,7 +38,8 @@ from coreact.rubric.checks.patterns import compiled, stands_somewhere
 from coreact.rubric.state import Action, State, ToolContract
 
 _SCHEMA_CHARS = 400  # of a schema, in a sentence for the agent
-_PATH = re.compile(r"[\w.-]{1,160}")
+_PATH = re.compile(r"[\w.-]{1,160}", re.ASCII)
+_HELP = "For troubleshooting, visit:"  # LangChain's last line
 
 
 class ArgumentsFitSchema(ExecutableCheck):
@@ -57,9 +58,8 @@ class ArgumentsFitSchema(ExecutableCheck):
             offered = f"; there is {one_of(names)}" if names else ""
             return unmet(f"there is no tool {named(call.name)}{offered}")
         if call.malformed is not None:
-            return unmet(
-                f"the arguments of {named(call.name)} are no valid JSON: {quoted(call.malformed, 2 * SHOWN)}"
-            )
+            why = quoted(_unread(call.malformed), 2 * SHOWN)
+            return unmet(f"the arguments of {named(call.name)} are no valid JSON: {why}")
         try:
             problem = schema_problem(tool, call.arguments)
         except ToolSchemaError as error:
@@ -70,6 +70,13 @@ class ArgumentsFitSchema(ExecutableCheck):
 
     def explain(self) -> str:
         return "Call a tool that exists, with arguments that fit its schema."
+
+
+def _unread(told: str) -> str:
+    """What a host says of arguments that are no JSON: it repeats them first, and says last what is wrong."""
+    line = " ".join((told.rpartition(_HELP)[0] or told).split())
+    begin, end = SHOWN // 2, 2 * SHOWN - SHOWN // 2 - 1
+    return line if len(line) <= 2 * SHOWN else f"{line[:begin]}…{line[-end:]}"
 
 
 def schema_problem(tool: ToolContract, arguments: Mapping[str, Any]) -> str | None:
