@@ -49,7 +49,8 @@ def test_whole_weights_bear_the_generators_name(tmp_path: Path) -> None:
     assert after(found.command, "--generation-config") == "vllm"
     assert after(found.command, "--load-format") == "safetensors"
     assert json.loads(after(found.command, "--allowed-origins")) == ["http://127.0.0.1"]
-    assert json.loads(after(found.command, "--structured-outputs-config"))["disable_any_whitespace"] is True
+    grammar = json.loads(after(found.command, "--structured-outputs-config"))
+    assert grammar == {"backend": "guidance", "disable_any_whitespace": True}
     assert "--enable-prompt-tokens-details" in found.command
     assert "--enforce-eager" not in found.command
     assert found.environment["HF_HUB_OFFLINE"] == found.environment["VLLM_NO_USAGE_STATS"] == "1"

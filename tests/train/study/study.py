@@ -64,9 +64,9 @@ def untrained(recipe: Recipe, trained: Path, out: Path) -> Path:
     out.mkdir(exist_ok=True)
     if not (out / "model").exists():
         (out / "model").symlink_to(Path(source).resolve(), target_is_directory=True)
-        prompt = recipe.prompt
-        shown = {"form": prompt.form, "max_tokens": prompt.max_tokens, "context_tokens": 1024}
-        write_record(out, describe(out, name="untrained", **shown))
+    prompt = recipe.prompt
+    shown = {"form": prompt.form, "max_tokens": prompt.max_tokens, "context_tokens": 1024}
+    write_record(out, describe(out, name="untrained", **shown))
     return out
 
 
