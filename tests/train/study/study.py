@@ -58,15 +58,17 @@ def recipe_of(told: Mapping[str, Any], name: str, arm: Mapping[str, Any], *, see
     )
 
 
-def untrained(recipe: Recipe, trained: Path, out: Path) -> Path:
-    """A generator's folder around the weights that the imitation began with."""
-    source = prepare_base(recipe.model, (), trained / "base", seed=recipe.seed)
+def bare(source: Path, recipe: Recipe, out: Path) -> Path:
+    """A generator's folder around weights, without the GGUF file of a new model.
+
+    Such a file has 16 bits and is run by llama.cpp, and the arms by transformers in 32: another instrument.
+    """
     out.mkdir(exist_ok=True)
     if not (out / "model").exists():
-        (out / "model").symlink_to(Path(source).resolve(), target_is_directory=True)
+        (out / "model").symlink_to(source.resolve(), target_is_directory=True)
     prompt = recipe.prompt
     shown = {"form": prompt.form, "max_tokens": prompt.max_tokens, "context_tokens": 1024}
-    write_record(out, describe(out, name="untrained", **shown))
+    write_record(out, describe(out, name=out.name, **shown))
     return out
 
 
@@ -76,13 +78,15 @@ def study(world: Path, told: Mapping[str, Any], out: Path, *, seed: int, arms: S
     imitation = out / "imitation"
     first = recipe_of(told, "imitation", told["imitation"], seed=seed, base="")
     fit(first, read_points(points), imitation)
-    against = {"untrained": untrained(first, imitation, out / "untrained")}
+    begun = prepare_base(first.model, (), imitation / "base", seed=first.seed)
+    measured = bare(imitation / "model", first, out / "measured")
+    against = {"untrained": bare(Path(begun), first, out / "untrained")}
     for name in arms:
         recipe = recipe_of(told, name, told["arm"][name], seed=seed, base=str(imitation / "model"))
         against[name] = fit(recipe, read_points(points), out / name).folder
     others = [word for name, folder in against.items() for word in ("--against", f"{name}={folder}")]
     where = ["--world", str(world), "--n", str(QUESTIONS), "--per-question", "2"]
-    command("train", "eval", str(imitation), *others, *where)
+    command("train", "eval", str(measured), *others, *where)
 
 
 def main() -> None:
