@@ -35,7 +35,9 @@ Coreact = Callable[..., Any]
 @contextmanager
 def serving(folder: Path, *options: str) -> Iterator[dict[str, str]]:
     """The command in a process of its own, up to Ctrl-C, which must end it quietly."""
-    command = [sys.executable, "-c", "from coreact.cli.main import main; main()", "serve-generator"]
+    # A shell in the background starts its children with Ctrl-C ignored; a terminal does not.
+    heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    command = [sys.executable, "-c", f"{heeds}from coreact.cli.main import main; main()", "serve-generator"]
     process = subprocess.Popen(
         [*command, str(folder), "--json", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -2,8 +2,9 @@
 
 Every arm begins with the same weights, those of the imitation, is trained on the same points and measured on
 the same held-out questions by `coreact train eval`, beside the untrained model, the heuristic, chance and the
-empty rubric. How a base is trained is in the `.toml` beside this file. Nothing is done twice: an interrupted
-study goes on where it was.
+empty rubric: once on candidates of the proposers that training saw, once on those of others (scripted
+policies alone). How a base is trained is in the `.toml` beside this file. Nothing is trained
+twice: an interrupted study goes on where it was.
 
     python tests/train/study/study.py FOLDER --base tiny --out OUT --seed 0
 
@@ -38,13 +39,11 @@ def command(*words: str) -> None:
     subprocess.run([sys.executable, "-c", "from coreact.cli.main import main; main()", *words], check=True)
 
 
-def collect(world: Path, out: Path) -> list[Path]:
-    """Points of the training questions; candidates are proposed by policies and guessed."""
-    folders = [out / f"points-{seed}" for seed in range(COLLECTIONS)]
-    for seed, folder in enumerate(folders):
-        how = f"--n 900 --roll-in random --guesses 6 --k 12 --seed {seed}".split(" ")
-        command("train", "collect", "--world", str(world), *how, "--out", str(folder))
-    return folders
+def collect(world: Path, folder: Path, *, half: str, seed: int) -> Path:
+    """Points of half of the questions; candidates are proposed by policies and guessed."""
+    how = f"--half {half} --n 900 --roll-in random --guesses 6 --k 12 --seed {seed}".split(" ")
+    command("train", "collect", "--world", str(world), *how, "--out", str(folder))
+    return folder
 
 
 def recipe_of(told: Mapping[str, Any], name: str, arm: Mapping[str, Any], *, seed: int, base: str) -> Recipe:
@@ -74,7 +73,8 @@ def bare(source: Path, recipe: Recipe, out: Path) -> Path:
 
 def study(world: Path, told: Mapping[str, Any], out: Path, *, seed: int, arms: Sequence[str]) -> None:
     """Train all arms and measure them."""
-    points = collect(world, out)
+    points = [collect(world, out / f"points-{at}", half="train", seed=at) for at in range(COLLECTIONS)]
+    held = collect(world, out / "held", half="dev", seed=0)
     imitation = out / "imitation"
     first = recipe_of(told, "imitation", told["imitation"], seed=seed, base="")
     fit(first, read_points(points), imitation)
@@ -85,8 +85,9 @@ def study(world: Path, told: Mapping[str, Any], out: Path, *, seed: int, arms: S
         recipe = recipe_of(told, name, told["arm"][name], seed=seed, base=str(imitation / "model"))
         against[name] = fit(recipe, read_points(points), out / name).folder
     others = [word for name, folder in against.items() for word in ("--against", f"{name}={folder}")]
-    where = ["--world", str(world), "--n", str(QUESTIONS), "--per-question", "2"]
-    command("train", "eval", str(measured), *others, *where)
+    where = ["--world", str(world), "--n", str(QUESTIONS)]
+    command("train", "eval", str(measured), *others, *where, "--points", str(held))
+    command("train", "eval", str(measured), *others, *where, "--per-question", "2")
 
 
 def main() -> None:
