@@ -25,6 +25,7 @@ from coreact.bench.suites.rubrics import RubricSuite
 from coreact.bench.suites.short_answers import bamboogle, gaia, strategyqa
 from coreact.errors import ConfigError, LabelFileError
 from coreact.judge import Judge
+from coreact.train.branch.scripted import splits
 from coreact.train.searcher.entity_split import by_country
 from coreact.worlds import World, gazetteer, load_documents, load_fanout, load_world
 from coreact.worlds.fanout import answer_strings
@@ -169,10 +170,18 @@ def _multihop(
     n: int | None = None,
     seed: int = 0,
     k: int = PASSAGES_SHOWN,
+    held_out: bool = False,
 ) -> QuestionSuite:
-    """Questions of several hops over the passages in a folder (HotpotQA, MuSiQue), also with distractors."""
+    """Questions of several hops over the passages in a folder (HotpotQA, MuSiQue), also with distractors.
+
+    `held_out`: only questions that `coreact train collect` keeps for measuring.
+    """
     world = load_world(_folder(path, "passages.jsonl and questions.jsonl"), distractors=distractors)
     name = "multihop+distractors" if distractors else "multihop"
+    if held_out:
+        half = splits(world)
+        kept = tuple(one for one in world.questions if half[one.id] == "dev")
+        world = World(name=world.name, passages=world.passages, questions=kept)
     return world_suite(world, name, split=split, hops=hops, kind=kind, n=n, seed=seed, k=k)
 
 

@@ -20,7 +20,8 @@ from coreact.bench.suites import (
 )
 from coreact.errors import ConfigError, LabelFileError, WorldError
 from coreact.testing import ScriptedModel, call
-from coreact.worlds import World
+from coreact.train.branch.scripted import parts
+from coreact.worlds import World, load_world
 
 GAIA = {"task_id": "g1", "Question": "How many?", "Level": 1, "Final answer": "17", "file_name": ""}
 
@@ -231,6 +232,16 @@ def test_one_search_by_the_bare_question_on_real_data(data):
     )
     assert found.judged == 200
     assert found.value == pytest.approx(0.6, abs=0.03)
+
+
+def test_held_out_tasks_are_those_that_no_training_point_may_ask(data):
+    place = data("multihop_qa_open")
+    every = open_suite("multihop", place).tasks
+    kept = {task.id for task in open_suite("multihop", place, held_out=True).tasks}
+    trained = {question.id for question in parts(load_world(place), n=100, seed=0).train}
+    assert kept
+    assert {task.id for task in every} == kept | trained
+    assert not kept & trained
 
 
 @pytest.mark.parametrize(
