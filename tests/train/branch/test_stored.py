@@ -58,7 +58,7 @@ def store(songs: WorldEnvironment) -> InMemoryTraceStore:
 
 def collect(store: Any, folder: Path, *samplers: Any, **settings: Any) -> Collected:
     looker = Looker(
-        samplers, labeller=settings.pop("labeller", None), teacher=settings.pop("teacher", None), k=4
+        samplers, labeller=settings.pop("labeller", None), teacher=settings.pop("teacher", None), k=12
     )
     return asyncio.run(collect_stored(store.trajectories(), folder, looker=looker, **settings))
 
