@@ -138,10 +138,12 @@ def test_the_points_are_those_of_the_library_and_can_be_trained_on(
     manifest = write_rows(
         tmp_path / "points",
         tmp_path / "rows",
-        RowSettings(kind="dpo", form="lines", split=(("train", 1.0),)),
+        RowSettings(kind="sft", form="lines", split=(("train", 1.0),)),
     )
     assert manifest.judges == ("checks",)
     assert manifest.points == 5
+    # A lesson of lines, only where the words of the question tell the two attempts apart.
+    assert manifest.splits["train"].questions == 1
 
 
 def test_the_other_half_and_no_more_runs_than_asked_for(

@@ -23,6 +23,7 @@ from coreact.train.fitting.faults import Tally, guarded
 from coreact.train.fitting.material import open_rows
 from coreact.train.fitting.probe import watcher
 from coreact.train.fitting.progress import METRICS, Report, cut, listener
+from coreact.train.fitting.thrift import learned_alone, sharing
 from coreact.train.models import Opened, open_model, quiet
 from coreact.train.monitor.watching import MonitorSummary
 from coreact.train.recipes import DpoStage, GrpoStage, ModelSettings, Recipe, SftStage, Stage
@@ -128,7 +129,7 @@ def run_stage(
     )
     opened = open_model(source, recipe.model)
     watch = None
-    with _without_hints():
+    with _without_hints(), learned_alone():
         _seeded(recipe.seed)
         trainer = _trainer(recipe, stage, place, opened, tally, helpers, devices)
         if recipe.model.adapter == "lora" and trainer.is_fsdp_enabled:
@@ -190,8 +191,9 @@ def _trainer(
         shared["reward_funcs"] = helpers.reward
         shared["rollout_func"] = helpers.rollouts
     made = getattr(trl, f"{kind}Trainer")
-    if isinstance(stage, GrpoStage) and helpers.trainer is not None:
-        made = helpers.trainer(made)
+    if isinstance(stage, GrpoStage):
+        made = sharing(made)
+        made = made if helpers.trainer is None else helpers.trainer(made)
     return guarded(made, tally)(**shared)
 
 

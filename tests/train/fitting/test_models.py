@@ -5,7 +5,9 @@ from __future__ import annotations
 import builtins
 import json
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from coreact.errors import ConfigError, ModelFileError
 from coreact.train import models
 from coreact.train.gguf_file import write_gguf
 from coreact.train.llama import Shape, new_model
-from coreact.train.models import base_name, open_model, prepare_base, unpacked
+from coreact.train.models import TrainingWarning, base_name, open_model, prepare_base, unpacked
 from coreact.train.recipes import ModelSettings
 from coreact.train.tokenizing import chat_text
 
@@ -45,6 +47,22 @@ def test_its_chat_template_writes_what_the_model_file_says(base: Path) -> None:
     assert text == chat_text(TURNS, reply=True)
     assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
     assert (tokenizer.eos_token, tokenizer.pad_token) == ("<|im_end|>", "<|endoftext|>")
+
+
+def test_a_precision_without_instructions_is_told(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    half = SMALL.model_copy(update={"precision": "bfloat16"})
+    lora = half.model_copy(update={"adapter": "lora"})
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for able in (True, False):
+        ops = SimpleNamespace(_is_mkldnn_bf16_supported=lambda able=able: able)
+        monkeypatch.setattr(torch.ops, "mkldnn", ops)
+        monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+        with nullcontext() if able else pytest.warns(TrainingWarning, match="precision = .float32"):
+            assert open_model(base, lora).model.dtype == torch.bfloat16
+        assert open_model(base, half).model.dtype == torch.float32, "weights that are trained"
+        open_model(base, SMALL)
 
 
 def test_a_model_file_is_unpacked_once(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

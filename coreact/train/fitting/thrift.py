@@ -1,0 +1,179 @@
+"""What TRL computes needlessly, and its trainers are kept from. They learn the same, but for last bits.
+
+A prompt is computed once for all the replies to it. The replies of a group answer one prompt, which has some
+hundred tokens where a reply has some dozen, so eight replies that are computed apart are the same prompt
+eight times. Here the keys and values of each different prompt are computed once, and the replies attend to
+them, when they are sampled and when they are learned from; gradients flow through what is shared. Replies to
+one prompt lie in one batch of their step, if it has room. (Where vLLM samples, it shares of itself: prefix
+caching.) Where it cannot be done, all is as TRL does it: several processes, recomputed activations (no keys
+are kept), images, or layers that are no plain attention over all that came before.
+
+Off a GPU, only what is learned from is taken through the vocabulary; TRL 1.16 takes the prompt through it,
+too, and leaves the result out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def learned_alone() -> Iterator[None]:
+    """TRL's losses score the tokens that have a label, and no others, on any device."""
+    from trl.trainer import utils
+
+    # What it asks there is whether to leave out the others; it does so where Triton is.
+    before = getattr(utils, "_use_triton", None)
+    with _in_place_of(utils, "_use_triton", lambda device: device.type == "cpu" or before(device)):
+        yield
+
+
+def sharing(trainer: type[Any]) -> type[Any]:
+    """TRL's trainer of groups, computing each prompt of a batch once."""
+
+    class Sharing(trainer):  # type: ignore[misc]
+        """A trainer of TRL whose replies share their prompts."""
+
+        def _get_per_token_logps_and_entropies(
+            self,
+            model: Any,
+            input_ids: Any,
+            attention_mask: Any,
+            logits_to_keep: int,
+            batch_size: int | None = None,
+            compute_entropy: bool = False,
+            compute_aux_loss: bool = False,
+            **others: Any,
+        ) -> tuple[Any, Any, Any]:
+            import torch
+
+            asked = {"compute_entropy": compute_entropy, "compute_aux_loss": compute_aux_loss}
+            plain = not compute_aux_loss and all(value is None for value in others.values())
+            if not (plain and self._shares()):
+                return super()._get_per_token_logps_and_entropies(  # type: ignore[no-any-return]
+                    model, input_ids, attention_mask, logits_to_keep, batch_size, **asked, **others
+                )
+            size = batch_size or len(input_ids)
+            log_probs, entropies = [], []
+            for ids, mask in zip(input_ids.split(size), attention_mask.split(size), strict=True):
+                cut = ids.size(1) - logits_to_keep - 1  # a prompt's last token foretells the first of a reply
+                rest, known = ids[:, cut:], mask[:, cut:]
+                labels = rest.masked_fill(known == 0, -100)
+                labels[:, 0] = -100
+                with self.accelerator.autocast():
+                    cache = prompt_cache(model, ids[:, :cut], mask[:, :cut])
+                    found = model(
+                        input_ids=rest,
+                        attention_mask=mask,
+                        position_ids=places(mask)[:, cut:],
+                        past_key_values=cache,
+                        labels=labels,
+                        fused_lm_head=True,
+                    )
+                log_probs.append(found.log_probs[:, -logits_to_keep:])
+                if compute_entropy:
+                    entropies.append(found.entropy[:, -logits_to_keep:])
+            return torch.cat(log_probs), torch.cat(entropies) if compute_entropy else None, None
+
+        def _prepare_inputs(self, *args: Any, **kwargs: Any) -> Any:
+            from trl.trainer import grpo_trainer
+
+            if not self._shares():
+                return super()._prepare_inputs(*args, **kwargs)
+            # Mixed, the replies to a prompt would lie in all batches of a step, and it is the same step.
+            with _in_place_of(grpo_trainer, "shuffle_sequence_dict", lambda rows: rows):
+                return super()._prepare_inputs(*args, **kwargs)
+
+        def _generate_single_turn(self, *args: Any, **kwargs: Any) -> Any:
+            if self.use_vllm or self.use_transformers_continuous_batching or not self._shares():
+                return super()._generate_single_turn(*args, **kwargs)
+            with _prompts_before_replies(self.accelerator.unwrap_model(self.model_wrapped)):
+                return super()._generate_single_turn(*args, **kwargs)
+
+        def _shares(self) -> bool:
+            apart = self.accelerator.num_processes > 1 or self.is_fsdp_enabled or self.is_deepspeed_enabled
+            return not (apart or self._recomputes()) and _attends_to_all(self.model.config)
+
+        def _recomputes(self) -> bool:
+            return bool(self.args.gradient_checkpointing or self.args.activation_checkpointing)
+
+    Sharing.__name__ = trainer.__name__  # TRL looks it up in its messages
+    return Sharing
+
+
+def prompt_cache(model: Any, ids: Any, mask: Any) -> Any:
+    """Keys and values of a batch of prompts, each different one computed once.
+
+    Args:
+        model: a model of transformers.
+        ids: (batch, length) tokens, padded on the left; of length 0 where there is nothing to keep.
+        mask: (batch, length) 1 where a token counts.
+
+    Returns:
+        A cache of the whole batch, in its order; gradients flow through it to where they come from.
+    """
+    import torch
+    from transformers import DynamicCache
+
+    make: Any = DynamicCache
+    cache = make(config=model.config.get_text_config(decoder=True))
+    if not ids.size(1):
+        return cache
+    both, which = torch.unique(torch.stack([ids, mask], dim=2), dim=0, return_inverse=True)
+    model(
+        input_ids=both[..., 0].contiguous(),
+        attention_mask=both[..., 1].contiguous(),
+        position_ids=places(both[..., 1]),
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=1,
+    )
+    cache.batch_select_indices(which)
+    return cache
+
+
+def places(mask: Any) -> Any:
+    """Positions of tokens as `generate` counts them: padding does not count."""
+    return (mask.long().cumsum(-1) - 1).clamp(min=0)
+
+
+@contextmanager
+def _in_place_of(module: Any, name: str, other: Any) -> Iterator[None]:
+    """Another function under a name of TRL's, if this version of it has the name."""
+    before = getattr(module, name, None)
+    if before is not None:
+        setattr(module, name, other)
+    try:
+        yield
+    finally:
+        if before is not None:
+            setattr(module, name, before)
+
+
+@contextmanager
+def _prompts_before_replies(model: Any) -> Iterator[None]:
+    """Lets `generate` begin with the cache of its prompts."""
+    generate = model.generate
+
+    def shared(*, input_ids: Any, attention_mask: Any, **given: Any) -> Any:
+        if set(given) == {"generation_config"}:
+            given["past_key_values"] = prompt_cache(model, input_ids[:, :-1], attention_mask[:, :-1])
+        return generate(input_ids=input_ids, attention_mask=attention_mask, **given)
+
+    model.generate = shared
+    try:
+        yield
+    finally:
+        del model.generate
+
+
+def _attends_to_all(config: Any) -> bool:
+    """Whether each layer keeps keys and values of all that came before, and nothing else."""
+    from transformers import DynamicCache
+    from transformers.cache_utils import DynamicLayer
+
+    make: Any = DynamicCache
+    kept = make(config=config.get_text_config(decoder=True)).layers
+    return bool(kept) and all(type(layer) is DynamicLayer for layer in kept)
