@@ -13,7 +13,7 @@ from langgraph.errors import GraphBubbleUp
 
 from coreact.errors import JudgingError
 from coreact.judge.failure import classify
-from coreact.judge.records import Cost
+from coreact.judge.records import CHECK, Cost, Verdict
 from coreact.judge.runner import Judge, Ruling, undecided
 from coreact.rubric import Action, Criterion, State
 
@@ -59,13 +59,23 @@ def _checked(ruling: Ruling, judge: Judge, criteria: tuple[Criterion, ...], star
             judge=judge.id,
             remedy="A verdict with fault `instrument` has the status `unknown`.",
         )
-    return ruling if ruling.cost.seconds else Ruling(ruling.verdicts, _timed(ruling.cost, started))
+    verdicts = tuple(_signed(verdict, _id(judge)) for verdict in ruling.verdicts)
+    return Ruling(verdicts, ruling.cost if ruling.cost.seconds else _timed(ruling.cost, started))
+
+
+def _signed(verdict: Verdict, by: str) -> Verdict:
+    """A judge that does not say who decided has decided: code alone speaks as `check`."""
+    return verdict.model_copy(update={"decided_by": by}) if verdict.decided_by == CHECK else verdict
+
+
+def _id(judge: Judge) -> str:
+    return str(getattr(judge, "id", type(judge).__name__))
 
 
 def _failed(error: Exception, judge: Judge, criteria: tuple[Criterion, ...], started: float) -> Ruling:
     if isinstance(error, ExceptionGroup) and (flow := error.subgroup(GraphBubbleUp)) is not None:
         raise _first(flow)
-    by = str(getattr(judge, "id", type(judge).__name__))
+    by = _id(judge)
     reason = _said(error) if isinstance(error, JudgingError) else f"Judge {by!r} raised {_named(error)}."
     verdicts = undecided(criteria, reason=reason, by=by, broken=True, cause=classify(error))
     spent = getattr(error, "cost", None)  # some errors know what was spent before them

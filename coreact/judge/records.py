@@ -57,6 +57,10 @@ class Evidence(Record):
     """Where it ends, exclusive."""
 
 
+CHECK = "check"
+"""Who decided, where code did."""
+
+
 class Verdict(Record):
     """One criterion's verdict. The reason stands before the status in every schema."""
 
@@ -65,7 +69,7 @@ class Verdict(Record):
     reason: str
     status: Status
     evidence: tuple[Evidence, ...] = ()
-    decided_by: str = "check"
+    decided_by: str = CHECK
     """`check`, `nobody`, or the id of a judge."""
     fault: Fault = "none"
     cause: Cause | None = None

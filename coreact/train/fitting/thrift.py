@@ -57,10 +57,12 @@ def sharing(trainer: type[Any]) -> type[Any]:
                 )
             size = batch_size or len(input_ids)
             log_probs, entropies = [], []
-            for ids, mask in zip(input_ids.split(size), attention_mask.split(size), strict=True):
+            for whole, known in zip(input_ids.split(size), attention_mask.split(size), strict=True):
+                first = int(known.any(dim=0).int().argmax())  # before it, all are padded
+                ids, mask = whole[:, first:], known[:, first:]
                 cut = ids.size(1) - logits_to_keep - 1  # a prompt's last token foretells the first of a reply
-                rest, known = ids[:, cut:], mask[:, cut:]
-                labels = rest.masked_fill(known == 0, -100)
+                rest = ids[:, cut:]
+                labels = rest.masked_fill(mask[:, cut:] == 0, -100)
                 labels[:, 0] = -100
                 with self.accelerator.autocast():
                     cache = prompt_cache(model, ids[:, :cut], mask[:, :cut])
