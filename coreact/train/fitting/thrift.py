@@ -48,6 +48,7 @@ def sharing(trainer: type[Any]) -> type[Any]:
             **others: Any,
         ) -> tuple[Any, Any, Any]:
             import torch
+            from torch.nn.functional import pad
 
             asked = {"compute_entropy": compute_entropy, "compute_aux_loss": compute_aux_loss}
             plain = not compute_aux_loss and all(value is None for value in others.values())
@@ -58,9 +59,12 @@ def sharing(trainer: type[Any]) -> type[Any]:
             size = batch_size or len(input_ids)
             log_probs, entropies = [], []
             for whole, known in zip(input_ids.split(size), attention_mask.split(size), strict=True):
-                first = int(known.any(dim=0).int().argmax())  # before it, all are padded
-                ids, mask = whole[:, first:], known[:, first:]
-                cut = ids.size(1) - logits_to_keep - 1  # a prompt's last token foretells the first of a reply
+                # They are padded on both sides for the longest of the step, which may lie in another batch.
+                first = int(known.any(dim=0).int().argmax())
+                length = max(1, int(known[:, -logits_to_keep:].any(dim=0).sum()))
+                left = logits_to_keep - length
+                ids, mask = (each[:, first : each.size(1) - left] for each in (whole, known))
+                cut = ids.size(1) - length - 1  # a prompt's last token foretells the first of a reply
                 rest = ids[:, cut:]
                 labels = rest.masked_fill(mask[:, cut:] == 0, -100)
                 labels[:, 0] = -100
@@ -74,9 +78,9 @@ def sharing(trainer: type[Any]) -> type[Any]:
                         labels=labels,
                         fused_lm_head=True,
                     )
-                log_probs.append(found.log_probs[:, -logits_to_keep:])
+                log_probs.append(pad(found.log_probs[:, -length:], (0, left)))
                 if compute_entropy:
-                    entropies.append(found.entropy[:, -logits_to_keep:])
+                    entropies.append(pad(found.entropy[:, -length:], (0, left)))
             return torch.cat(log_probs), torch.cat(entropies) if compute_entropy else None, None
 
         def _prepare_inputs(self, *args: Any, **kwargs: Any) -> Any:

@@ -48,11 +48,11 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
     draw = torch.Generator().manual_seed(0)
     ids = torch.randint(3, 300, (8, PROMPT + REPLY), generator=draw)
     mask = torch.ones_like(ids)
-    which = torch.tensor([0, 1, 2, 1, 0, 1, 0, 1])
+    which = torch.tensor([0, 1, 2, 1, 1, 1, 0, 2])
     ids[:, :PROMPT] = ids[:3, :PROMPT][which]
     mask[which == 1, :7] = 0
     ids[which == 1, :7] = 0
-    mask[3, -4:] = 0
+    mask[:, -2:] = mask[3, -4:] = 0
     return ids, mask
 
 
@@ -108,8 +108,9 @@ def test_log_probabilities_and_gradients_are_those_of_trl(batch_size: int | None
     for one, other in zip(ours[2], theirs[2], strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3 * float(other.abs().max()))
     assert sum(plainly) == 8 * (PROMPT + REPLY)
-    prompts = {None: 3, 3: 3 + 2 + 2}[batch_size]  # different ones in each batch
-    assert sum(read) == prompts * (PROMPT - 1) + 8 * (REPLY + 1)
+    whole, short = PROMPT - 1, PROMPT - 8  # without the last token, and without what pads it
+    tokens = {None: 3 * whole, 3: 3 * whole + short + 2 * whole}[batch_size]  # different ones in each batch
+    assert sum(read) == tokens + 8 * (REPLY - 2 + 1)
 
 
 @pytest.mark.filterwarnings("ignore:.*gradient_checkpointing:FutureWarning")  # of PEFT
@@ -230,6 +231,6 @@ def test_only_what_is_learned_from_is_taken_through_the_vocabulary(
     again = model(input_ids=ids, attention_mask=mask, labels=labels, fused_lm_head=True)
     torch.testing.assert_close(alone.log_probs, plain.log_probs)
     torch.testing.assert_close(alone.loss, plain.loss)
-    assert sizes[1:] == [8 * (PROMPT + REPLY - 1), 8 * REPLY - 4, 8 * (PROMPT + REPLY - 1)]
+    assert sizes[1:] == [8 * (PROMPT + REPLY - 1), 8 * (REPLY - 2) - 2, 8 * (PROMPT + REPLY - 1)]
     assert 0 < sizes[0] < 4 * 120, "four rows, whose prompts have some hundred tokens each"
     assert again.loss == plain.loss

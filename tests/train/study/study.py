@@ -30,8 +30,6 @@ from coreact.train.recipes import Recipe
 HERE = Path(__file__).parent
 COLLECTIONS = 4
 """Collections of training points, with other roll-ins each: the questions are few."""
-QUESTIONS = 100
-"""Most held-out questions."""
 
 
 def command(*words: str) -> None:
@@ -71,8 +69,10 @@ def bare(source: Path, recipe: Recipe, out: Path) -> Path:
     return out
 
 
-def study(world: Path, told: Mapping[str, Any], out: Path, *, seed: int, arms: Sequence[str]) -> None:
-    """Train all arms and measure them."""
+def study(
+    world: Path, told: Mapping[str, Any], out: Path, *, seed: int, arms: Sequence[str], questions: int
+) -> None:
+    """Train all arms and measure them on so many held-out questions."""
     points = [collect(world, out / f"points-{at}", half="train", seed=at) for at in range(COLLECTIONS)]
     held = collect(world, out / "held", half="dev", seed=0)
     imitation = out / "imitation"
@@ -85,7 +85,7 @@ def study(world: Path, told: Mapping[str, Any], out: Path, *, seed: int, arms: S
         recipe = recipe_of(told, name, told["arm"][name], seed=seed, base=str(imitation / "model"))
         against[name] = fit(recipe, read_points(points), out / name).folder
     others = [word for name, folder in against.items() for word in ("--against", f"{name}={folder}")]
-    where = ["--world", str(world), "--n", str(QUESTIONS)]
+    where = ["--world", str(world), "--n", str(questions)]
     command("train", "eval", str(measured), *others, *where, "--points", str(held))
     command("train", "eval", str(measured), *others, *where, "--per-question", "2")
 
@@ -98,11 +98,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--arms", nargs="*", help="Instead of all.")
+    parser.add_argument("--n", type=int, default=100, help="Most held-out questions.")
     given = parser.parse_args()
     told = tomllib.loads((HERE / f"{given.base}.toml").read_text(encoding="utf-8"))
     given.out.mkdir(parents=True, exist_ok=True)
     chosen = list(told["arm"]) if given.arms is None else given.arms
-    study(given.world.resolve(), told, given.out, seed=given.seed, arms=chosen)
+    study(given.world.resolve(), told, given.out, seed=given.seed, arms=chosen, questions=given.n)
 
 
 if __name__ == "__main__":
