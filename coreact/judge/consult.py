@@ -69,7 +69,8 @@ def _signed(verdict: Verdict, by: str) -> Verdict:
 
 
 def _id(judge: Judge) -> str:
-    return str(getattr(judge, "id", type(judge).__name__))
+    name = str(getattr(judge, "id", CHECK))
+    return type(judge).__name__ if name == CHECK else name
 
 
 def _failed(error: Exception, judge: Judge, criteria: tuple[Criterion, ...], started: float) -> Ruling:

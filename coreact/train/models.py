@@ -163,7 +163,7 @@ def _held_in(settings: ModelSettings) -> str:
 
 
 def _computes_halves() -> bool:
-    """Whether this machine multiplies numbers of 16 bits faster than by imitating it."""
+    """Whether this machine has kernels for numbers of 16 bits; else each is computed by itself."""
     import torch
 
     if torch.cuda.is_available():

@@ -51,6 +51,12 @@ def test_no_judge_speaks_as_code(ask: Any, said: str, by: str) -> None:
     assert told == verdict.model_copy(update={"decided_by": by})
 
 
+def test_no_judge_is_called_check(ask: Any) -> None:
+    judge = Odd(Ruling((Verdict(criterion="a", reason="", status="met"),)))
+    judge.id = "check"  # type: ignore[attr-defined]
+    assert ask(judge).verdicts[0].decided_by == "Odd"
+
+
 @pytest.mark.parametrize("error", [TimeoutError("slow"), MuteError(), ExceptionGroup("two", [ValueError()])])
 def test_whatever_a_judge_raises_is_unknown(ask: Any, error: Exception) -> None:
     for judge in (ScriptedJudge(error), Odd(error)):

@@ -178,8 +178,8 @@ def _agents(report: Report) -> Iterator[str]:
     yield ""
 
 
-def _points(found: Evaluation) -> tuple[str, str]:
-    return found.world, found.proposed_by
+def _points(found: Evaluation) -> tuple[str, str, int | None]:
+    return found.world, found.proposed_by, found.collection_seed
 
 
 def _drawn(found: Evaluation) -> str:

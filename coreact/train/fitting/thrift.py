@@ -4,24 +4,29 @@ A prompt is computed once for all the replies to it. The replies of a group answ
 hundred tokens where a reply has some dozen, so eight replies that are computed apart are the same prompt
 eight times. Here the keys and values of each different prompt are computed once, and the replies attend to
 them, when they are sampled and when they are learned from; gradients flow through what is shared. Replies to
-one prompt lie in one batch of their step, if it has room. (Where vLLM samples, it shares of itself: prefix
-caching.) Where it cannot be done, all is as TRL does it: several processes, recomputed activations (no keys
-are kept), images, or layers that are no plain attention over all that came before.
+one prompt lie in one batch of their step, if it has room. Padding takes no place: TRL counts it as `generate`
+does not, which only a model with learned positions can tell.
 
-Off a GPU, only what is learned from is taken through the vocabulary; TRL 1.16 takes the prompt through it,
-too, and leaves the result out.
+All is as TRL does it where sharing cannot be done, or would not be the same: several processes, recomputed
+activations (no keys are kept), dropout (each reply has its own), images, losses and router logits of mixtures
+of experts, and layers or positions that depend on more than what came before. Where vLLM samples, it shares
+prompts of itself.
+
+On a processor, only what is learned from is taken through the vocabulary; TRL 1.16 takes the prompt through
+it, too, and leaves the result out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any
 
 
 @contextmanager
 def learned_alone() -> Iterator[None]:
-    """TRL's losses score the tokens that have a label, and no others, on any device."""
+    """TRL's losses score the tokens that have a label, and no others, on a processor as on a GPU."""
     from trl.trainer import utils
 
     # What it asks there is whether to leave out the others; it does so where Triton is.
@@ -86,7 +91,7 @@ def sharing(trainer: type[Any]) -> type[Any]:
         def _prepare_inputs(self, *args: Any, **kwargs: Any) -> Any:
             from trl.trainer import grpo_trainer
 
-            if not self._shares():
+            if not self._shares() or self.loss_type == "bnpo":  # it weighs tokens by those of their batch
                 return super()._prepare_inputs(*args, **kwargs)
             # Mixed, the replies to a prompt would lie in all batches of a step, and it is the same step.
             with _in_place_of(grpo_trainer, "shuffle_sequence_dict", lambda rows: rows):
@@ -100,10 +105,8 @@ def sharing(trainer: type[Any]) -> type[Any]:
 
         def _shares(self) -> bool:
             apart = self.accelerator.num_processes > 1 or self.is_fsdp_enabled or self.is_deepspeed_enabled
-            return not (apart or self._recomputes()) and _attends_to_all(self.model.config)
-
-        def _recomputes(self) -> bool:
-            return bool(self.args.gradient_checkpointing or self.args.activation_checkpointing)
+            recomputes = self.args.gradient_checkpointing or self.args.activation_checkpointing
+            return not (apart or recomputes) and shares_prompts(self.model)
 
     Sharing.__name__ = trainer.__name__  # TRL looks it up in its messages
     return Sharing
@@ -164,7 +167,11 @@ def _prompts_before_replies(model: Any) -> Iterator[None]:
     generate = model.generate
 
     def shared(*, input_ids: Any, attention_mask: Any, **given: Any) -> Any:
-        if set(given) == {"generation_config"}:
+        kinds = (
+            given["generation_config"].cache_implementation,
+            model.generation_config.cache_implementation,
+        )
+        if set(given) == {"generation_config"} and kinds == (None, None):
             given["past_key_values"] = prompt_cache(model, input_ids[:, :-1], attention_mask[:, :-1])
         return generate(input_ids=input_ids, attention_mask=attention_mask, **given)
 
@@ -175,11 +182,25 @@ def _prompts_before_replies(model: Any) -> Iterator[None]:
         del model.generate
 
 
-def _attends_to_all(config: Any) -> bool:
-    """Whether each layer keeps keys and values of all that came before, and nothing else."""
+def shares_prompts(model: Any) -> bool:
+    """Whether what a model computes of a prompt is the same for each text that goes on from it.
+
+    It is where each layer keeps keys and values of all that came before and of nothing else, where positions
+    depend on nothing that follows, and where nothing is drawn.
+    """
+    import torch
     from transformers import DynamicCache
     from transformers.cache_utils import DynamicLayer
 
     make: Any = DynamicCache
-    kept = make(config=config.get_text_config(decoder=True)).layers
-    return bool(kept) and all(type(layer) is DynamicLayer for layer in kept)
+    whole = model.get_base_model() if hasattr(model, "get_base_model") else model  # PEFT's, or its own
+    config = model.config.get_text_config(decoder=True)
+    rotation = str(getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None))
+    return (
+        {"past_key_values", "position_ids"} <= set(signature(whole.forward).parameters)
+        and all(type(layer) is DynamicLayer for layer in make(config=config).layers)
+        and not any(kind in rotation for kind in ("dynamic", "longrope"))
+        and not getattr(config, "output_router_logits", False)
+        and not getattr(config, "attention_dropout", 0.0)
+        and not any(isinstance(each, torch.nn.Dropout) and each.p > 0 for each in model.modules())
+    )

@@ -194,10 +194,12 @@ def test_results_and_card_are_written_from_one_record(found: Evaluation, tmp_pat
 def test_a_second_measurement_of_a_world_replaces_the_first(found: Evaluation) -> None:
     session = this_session(["x"])
     other = found.model_copy(update={"world": "multihop"})
+    drawn = [other.model_copy(update={"collection_seed": seed}) for seed in (1, 2)]
     results = Results(generator=found.generator)
-    for one in (found, other, found):
+    for one in (found, other, *drawn, drawn[0], found):
         results = results.adding(ranked=Ranked(evaluation=one, session=session))
-    assert [one.evaluation.world for one in results.ranking] == ["multihop", "gazetteer"]
+    told = [(one.evaluation.world, one.evaluation.collection_seed) for one in results.ranking]
+    assert told == [("multihop", None), ("multihop", 2), ("multihop", 1), ("gazetteer", None)]
 
 
 def test_figures_of_another_generator_are_not_kept(found: Evaluation, tmp_path: Path) -> None:

@@ -14,12 +14,20 @@ pytest.importorskip("trl", reason="needs the extra `train`")
 
 import torch
 import trl
-from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
+from transformers import (
+    GenerationConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    OpenAIGPTConfig,
+    OpenAIGPTLMHeadModel,
+)
 from trl.trainer.utils import add_fused_lm_head
 
 from coreact.rubric.branching import BranchingPoint
 from coreact.train.fitting import METRICS, fit
-from coreact.train.fitting.thrift import learned_alone, sharing
+from coreact.train.fitting.thrift import learned_alone, shares_prompts, sharing
 from coreact.train.recipes import Recipe
 
 from .conftest import GRPO, SFT, Length
@@ -131,16 +139,40 @@ def test_low_rank_additions_have_the_same_gradients() -> None:
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3 * float(other.abs().max()))
 
 
-@pytest.mark.parametrize("case", ["several processes", "recomputed activations", "a sliding window"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "several processes",
+        "recomputed activations",
+        "a sliding window",
+        "dropout",
+        "attention dropout",
+        "turning positions",
+    ],
+)
 def test_all_is_as_trl_does_it_where_prompts_cannot_be_shared(case: str) -> None:
     model = model_of()
     if case == "a sliding window":
         model = MistralForCausalLM(MistralConfig(**SHAPE, sliding_window=8))
         add_fused_lm_head(model, outputs=("log_probs", "entropy"))
+    elif case == "dropout":
+        model.model.layers[0].mlp.append_dropout = torch.nn.Dropout(0.1)
+    elif case == "attention dropout":
+        model.config.attention_dropout = 0.1
+    elif case == "turning positions":
+        model.config.rope_parameters = {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}
     how = {"processes": 2 if case == "several processes" else 1, "recomputes": case.startswith("recomputed")}
     with counting(model) as read:
         scored(trainer_of(sharing(trl.GRPOTrainer), model, **how))
     assert read == [8 * (PROMPT + REPLY)]
+
+
+def test_a_model_that_takes_no_keys_shares_none() -> None:
+    """It would swallow them without a word."""
+    still: dict[str, Any] = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
+    config = OpenAIGPTConfig(vocab_size=300, n_embd=32, n_layer=1, n_head=2, **still)
+    assert not shares_prompts(OpenAIGPTLMHeadModel(config))
+    assert shares_prompts(model_of())
 
 
 def test_replies_are_sampled_from_the_same_distribution() -> None:
@@ -173,8 +205,9 @@ def test_replies_are_sampled_from_the_same_distribution() -> None:
     assert "generate" not in vars(model)
 
 
+@pytest.mark.parametrize("loss", ["dapo", "bnpo"])
 def test_a_stage_of_groups_shares_its_prompts(
-    recipe_of: Callable[[str], Recipe], points: list[BranchingPoint], tmp_path: Any
+    recipe_of: Callable[[str], Recipe], points: list[BranchingPoint], tmp_path: Any, loss: str
 ) -> None:
     """Both where replies are sampled and where they are learned from."""
     from transformers import TrainerCallback
@@ -187,10 +220,14 @@ def test_a_stage_of_groups_shares_its_prompts(
                 lambda _, given, __: read.append(tuple(given[0].shape))
             )
 
-    stage = GRPO.replace("steps = 6", "steps = 1").replace("group = 2", "group = 4\nmicro = 4")
+    stage = GRPO.replace("steps = 6", "steps = 1").replace(
+        "group = 2", f"group = 4\nmicro = 4\nloss = '{loss}'"
+    )
     fit(recipe_of(stage), points, tmp_path, reward=Length(), callbacks=(Counts(),))
     long = [shape for shape in read if shape[1] > 50]
-    assert [rows for rows, _ in long] == [2, 1, 1], "two prompts: sampled, then learned from, in a batch each"
+    sampled, *learned = [rows for rows, _ in long]
+    assert sampled == 2
+    assert learned == [1, 1] if loss == "dapo" else max(learned) == 2, "batches of a prompt each, or mixed"
     assert {rows for rows, length in read if length <= 50} == {8, 4}
 
 
