@@ -30,7 +30,7 @@ def learned_alone() -> Iterator[None]:
     from trl.trainer import utils
 
     # What it asks there is whether to leave out the others; it does so where Triton is.
-    before = getattr(utils, "_use_triton", None)
+    before: Any = getattr(utils, "_use_triton", None)
     with _in_place_of(utils, "_use_triton", lambda device: device.type == "cpu" or before(device)):
         yield
 
