@@ -135,8 +135,8 @@ def open_model(source: str | Path, settings: ModelSettings) -> Opened:
     tokenizer = open_tokenizer(source)
     if _held_in(settings) == "bfloat16" and not _computes_halves():
         warnings.warn(
-            "The model is to be computed in bfloat16, for which this processor has no instructions: a step may"
-            ' take ten times as long as in float32. Set precision = "float32" in the recipe.',
+            "The model is to be computed in bfloat16, for which this processor has no instructions: a step"
+            ' may take ten times as long as in float32. Set precision = "float32" in the recipe.',
             TrainingWarning,
             stacklevel=2,
         )
