@@ -4,8 +4,8 @@ A prompt is computed once for all the replies to it. The replies of a group answ
 hundred tokens where a reply has some dozen, so eight replies that are computed apart are the same prompt
 eight times. Here the keys and values of each different prompt are computed once, and the replies attend to
 them, when they are sampled and when they are learned from; gradients flow through what is shared. Replies to
-one prompt lie in one batch of their step, if it has room. Padding has no position, as in `generate`; TRL's own
-training counts it, which only a model with learned positions can tell.
+one prompt lie in one batch of their step, if it has room. Padding has no position, as in `generate`; TRL
+counts it where it learns, which only a model with learned positions can tell.
 
 All is as TRL does it where sharing cannot be done, or would not be the same: several processes, recomputed
 activations (no keys are kept), dropout (each reply has its own), images, losses and router logits of mixtures
